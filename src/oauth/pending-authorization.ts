@@ -1,0 +1,35 @@
+// What must survive between sending a person away and their return, as one serialisable record,
+// so that any process can finish what another began.
+
+/**
+ * One authorization under way. Plain JSON in and out: `JSON.parse(JSON.stringify(pending))` is as good as the
+ * original. It holds secrets (`codeVerifier`, `state`): seal it, and use it once.
+ */
+export interface PendingAuthorization {
+  /** Version of this record. */
+  version: 1
+  /** Provider id. */
+  provider: string
+  /** Client id that the request was made with. */
+  clientId: string
+  /** At least 128 random bits, or what the caller supplied. RFC 6749 section 10.12. */
+  state: string
+  /** RFC 7636 section 4.1. Absent when the provider does not support PKCE. */
+  codeVerifier?: string
+  /** OpenID Connect, present when `openid` is among the scopes. */
+  nonce?: string
+  /** Exactly what was sent, and what the token request will repeat. */
+  redirectUri: string
+  /** The scopes that were requested. */
+  scopes: readonly string[]
+  /** The issuer that the callback's `iss` must equal (RFC 9207). */
+  issuer?: string
+  /** Who this is for; chosen by trusted code. */
+  user?: string
+  /** Account label that the connection will have. */
+  account?: string
+  /** Milliseconds since 1970. */
+  createdAt: number
+  /** Milliseconds since 1970; a callback after it is refused. */
+  expiresAt: number
+}

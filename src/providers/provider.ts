@@ -1,0 +1,124 @@
+// What toolgrant knows about one authorization server: plain data, no behaviour.
+// Field by field the vocabulary of the facts dataset, in camelCase; each field is read in one place.
+
+/** How the client proves who it is at the token endpoint (RFC 6749 section 2.3, RFC 7591 section 2). */
+export type TokenEndpointAuthMethod =
+  | 'client_secret_basic'
+  | 'client_secret_post'
+  | 'none'
+  | 'private_key_jwt'
+  | 'client_secret_jwt'
+  | 'tls_client_auth'
+  | 'self_signed_tls_client_auth'
+  | 'json_body'
+  | 'client_assertion_secret'
+  | 'client_secret_hash'
+  | 'client_secret_header'
+  | 'signed_headers'
+  | 'signed_request'
+
+/** One `{name}` in a provider's URLs. */
+export interface UrlVariable {
+  name: string
+  /** A value as it would look. */
+  example?: string
+  /** Who supplies it. */
+  from: 'user' | 'callback' | 'token_response' | 'post_connect'
+  /** Used when nobody supplies one. */
+  default?: string
+  /** The only values allowed, when the provider lists them. */
+  enum?: readonly string[]
+  /** A regular expression that the whole value must match; default: one host label (`[A-Za-z0-9-]{1,63}`). */
+  pattern?: string
+}
+
+/** Members that any provider may have, whichever way its endpoints are known. */
+export interface ProviderFacts {
+  /** Lowercase slug, unique: `^[a-z0-9][a-z0-9._-]*$`. */
+  id: string
+  /** Name for people. Default: the id. */
+  name?: string
+  /** The provider's page about the flow. */
+  docsUrl?: string
+  /** Where a person registers a client. */
+  registerUrl?: string
+  refreshUrl?: string
+  revocationUrl?: string
+  introspectionUrl?: string
+  userinfoUrl?: string
+  deviceAuthorizationUrl?: string
+  jwksUrl?: string
+  /** OpenID Connect or RFC 8414 issuer. */
+  issuer?: string
+  /** The issuer in tokens differs by tenant (Microsoft `common`), so it is compared as a template. */
+  issuerVaries?: boolean
+  /** The server promises `iss` in the callback (RFC 9207): a callback without it is refused. */
+  issParameterSupported?: boolean
+  /** Joins scopes before encoding. Default: one space. */
+  scopeSeparator?: string
+  /** Name of the scope parameter. Default: `scope`. */
+  scopeParam?: string
+  /** Name of a second scope list (Slack: `user_scope`). */
+  userScopeParam?: string
+  defaultScopes?: readonly string[]
+  /** `required`, `supported`, `unsupported` (then not sent), `null`: no evidence (then sent). */
+  pkce?: 'required' | 'supported' | 'unsupported' | 'plain-only' | null
+  /** Default: `client_secret_basic` (RFC 6749 section 2.3.1) with a secret, `none` without. `null`: no evidence. */
+  tokenEndpointAuthMethod?: TokenEndpointAuthMethod | null
+  /** Default: `form`. */
+  tokenRequestFormat?: 'form' | 'json' | 'query' | 'get'
+  /** Headers added to token, refresh and revocation requests. */
+  tokenRequestHeaders?: Readonly<Record<string, string>>
+  /** Fixed extra parameters of the authorization URL. */
+  authorizationParams?: Readonly<Record<string, string>>
+  tokenParams?: Readonly<Record<string, string>>
+  refreshParams?: Readonly<Record<string, string>>
+  urlVariables?: readonly UrlVariable[]
+  /** Dotted path to the object that holds the token. */
+  tokenResponsePath?: string
+  /** Standard field -> the vendor's field (dotted path). */
+  tokenResponseAliases?: Readonly<Record<string, string>>
+  /** Unit of `expires_in`. Default: seconds. */
+  expiresInUnit?: 'seconds' | 'milliseconds' | 'epoch-seconds' | 'iso8601'
+  /** Seconds that a token is assumed to live when the answer does not say. Default: it does not expire. */
+  assumedLifetimeSeconds?: number
+  /** `true`: each refresh returns a new refresh token; `false`: the old one stays; `null`: no evidence. */
+  refreshTokenRotation?: boolean | null
+  /** How an access token is renewed; `null`: no evidence. */
+  refresh?: 'standard' | 'none' | 'exchange-long-lived' | 'client-credentials' | 'nonstandard' | null
+  /** Header for API calls when it is not `Authorization: Bearer`; `Name: Scheme` when only the scheme differs. */
+  accessTokenHeader?: string
+  /** Query parameter that carries the access token on API calls, where the provider knows no header. */
+  accessTokenQueryParam?: string
+  /** Headers that every API call needs (Notion: `notion-version`). */
+  apiHeaders?: Readonly<Record<string, string>>
+  /** Base for relative URLs of API calls; its path is kept (`/users` -> `<base>/users`). */
+  apiBaseUrl?: string
+  /** Hosts that may receive the access token besides the host of `apiBaseUrl`; `*.example.com` covers subdomains. */
+  apiHosts?: readonly string[]
+  /** Callback parameters beyond `code`, `state`, `error*`, `iss` that are kept, under `extra`. */
+  callbackParams?: readonly string[]
+  /** Token-answer fields beyond the standard ones that are kept, under `extra`: dotted paths. */
+  tokenFields?: readonly string[]
+  /** Machine tags of the facts dataset that no field covers. */
+  quirks?: readonly string[]
+  /** Where the facts come from. */
+  sources?: readonly string[]
+  /** How many sources agree on the endpoints. */
+  agreement?: number
+  /** Field -> losing value -> its sources. */
+  conflicts?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
+}
+
+/**
+ * A provider whose endpoints are known, or whose OpenID Connect / RFC 8414 `issuer` is, from which they are
+ * discovered at first use. Made by {@link defineProvider} or looked up with {@link provider}.
+ */
+export type Provider = ProviderFacts & {
+  authorizationUrl?: string
+  tokenUrl?: string
+}
+
+/** What {@link defineProvider} takes: both endpoints, or an issuer. Leaving one endpoint out is a type error. */
+export type ProviderDefinition = ProviderFacts &
+  ({ authorizationUrl: string; tokenUrl: string } | { issuer: string; authorizationUrl?: string; tokenUrl?: string })
