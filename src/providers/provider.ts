@@ -121,4 +121,7 @@ export type Provider = ProviderFacts & {
 
 /** What {@link defineProvider} takes: both endpoints, or an issuer. Leaving one endpoint out is a type error. */
 export type ProviderDefinition = ProviderFacts &
-  ({ authorizationUrl: string; tokenUrl: string } | { issuer: string; authorizationUrl?: string; tokenUrl?: string })
+  (
+    | { authorizationUrl: string; tokenUrl: string }
+    | { issuer: string; authorizationUrl?: string; tokenUrl?: string }
+  )

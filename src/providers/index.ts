@@ -1,0 +1,14 @@
+// toolgrant/providers: plain data about authorization servers, looked up or defined. Runs anywhere, fetches nothing.
+export { defineProvider, extendProvider } from './definition.ts'
+export { type HostKind, hostKind } from './host.ts'
+export { provider, providers } from './lookup.ts'
+export type {
+  Provider,
+  ProviderDefinition,
+  ProviderFacts,
+  TokenEndpointAuthMethod,
+  UrlVariable,
+} from './provider.ts'
+export type { ProviderId } from './provider-id.ts'
+export { joinScopes, type ScopeRules, splitScopes } from './scopes.ts'
+export { resolveVariables } from './url-variables.ts'
