@@ -222,8 +222,10 @@ export class TokenEndpointError extends ToolgrantError {
 function adviceFor(error: string): string {
   if (error === 'invalid_client' || error === 'unauthorized_client')
     return ' Check the client id, the client secret and how the client is registered.'
-  if (error === 'invalid_grant') return ' The grant is used up, expired or revoked: the person has to consent again.'
-  if (error === 'invalid_scope') return ' Check the spelling of the scopes and that the client may ask for them.'
+  if (error === 'invalid_grant')
+    return ' The grant is used up, expired or revoked: the person has to consent again.'
+  if (error === 'invalid_scope')
+    return ' Check the spelling of the scopes and that the client may ask for them.'
   if (error === 'redirect_uri_mismatch') return ' Register exactly the redirect URI that was sent.'
   return ''
 }
@@ -233,6 +235,8 @@ export class InvalidResponseError extends ToolgrantError {
   override name = 'InvalidResponseError'
   /** HTTP status of the answer, if one arrived. */
   readonly status: number | undefined
+  /** Seconds from `Retry-After`, when the answer had one. */
+  readonly retryAfterSeconds: number | undefined
 
   constructor(
     code:
@@ -243,10 +247,11 @@ export class InvalidResponseError extends ToolgrantError {
       | 'id_token_invalid'
       | 'redirect_refused',
     message: string,
-    options?: ToolgrantErrorOptions & { status?: number },
+    options?: ToolgrantErrorOptions & { status?: number; retryAfterSeconds?: number },
   ) {
     super(code, message, options)
     this.status = options?.status
+    this.retryAfterSeconds = options?.retryAfterSeconds
   }
 }
 

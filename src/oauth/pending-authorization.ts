@@ -33,3 +33,18 @@ export interface PendingAuthorization {
   /** Milliseconds since 1970; a callback after it is refused. */
   expiresAt: number
 }
+
+/** Freezes a pending authorization and keeps `inspect` (and so `console.log`) from showing its secrets; JSON still does. */
+export function pendingAuthorization(record: PendingAuthorization): PendingAuthorization {
+  const shown = {
+    provider: record.provider,
+    redirectUri: record.redirectUri,
+    scopes: record.scopes,
+    user: record.user,
+  }
+  Object.defineProperty(record, Symbol.for('nodejs.util.inspect.custom'), {
+    value: () => shown,
+    enumerable: false,
+  })
+  return Object.freeze(record)
+}

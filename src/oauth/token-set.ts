@@ -58,7 +58,9 @@ export class TokenSet {
   /** @throws {TypeError} `invalid_argument` when the access token is empty or has characters no header can carry. */
   constructor(fields: TokenSetFields) {
     if (!isToken(fields.accessToken))
-      throw argumentError('TokenSet needs an accessToken: a non-empty string without spaces or control characters.')
+      throw argumentError(
+        'TokenSet needs an accessToken: a non-empty string without spaces or control characters.',
+      )
     this.#accessToken = fields.accessToken
     this.#refreshToken = fields.refreshToken
     this.#idToken = fields.idToken

@@ -1,0 +1,33 @@
+// toolgrant/oauth: the protocol, over `fetch` alone. No storage, no ports, any web-standard runtime.
+export {
+  type AuthorizationUrlOptions,
+  authorizationCodeGrant,
+  authorizationUrl,
+  type BareCode,
+  type Callback,
+  type CallbackAnswer,
+  callbackState,
+  readCallback,
+} from './authorization.ts'
+export type { Client, Registration, RegistrationSource } from './client.ts'
+export { canRevoke, discover, type IssuerMetadata, resolveEndpoints } from './discovery.ts'
+export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
+export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
+export {
+  isTransient,
+  leewayOf,
+  plainTokens,
+  type RefreshingTokensOptions,
+  type RefreshOptions,
+  refreshFailure,
+  refreshingTokens,
+  refreshTokenGrant,
+} from './refresh.ts'
+export { type ClientEntry, registrations } from './registrations.ts'
+export type { RequestOptions } from './request-options.ts'
+export { type RevocationOptions, revokeToken } from './revocation.ts'
+export { Session, type SessionOptions, type SessionRequestInit } from './session.ts'
+export { TokenSet, type TokenSetFields } from './token-set.ts'
+export type { TokenRequest, TokenSource } from './token-source.ts'
+export { assertSecureUrl } from './transport.ts'
+export { waitFor } from './wait.ts'

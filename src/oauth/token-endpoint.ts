@@ -1,0 +1,133 @@
+// One request to a token or revocation endpoint: the protocol library builds it, provider data shapes it,
+// the tolerant reader reads the answer, and the library judges what was read.
+// RFC 6749 sections 4.1.3, 4.1.4 and 6; RFC 7009.
+import type * as oauth4webapi from 'oauth4webapi'
+import { ConfigurationError } from '../errors.ts'
+import type { Provider } from '../providers/index.ts'
+import type { Registration } from './client.ts'
+import { clientAuthentication } from './client-authentication.ts'
+import type { RequestOptions } from './request-options.ts'
+import { type ReadContext, readTokenAnswer, type TokenAnswer } from './response-reader.ts'
+import { type Answer, exchange } from './transport.ts'
+
+type Library = typeof oauth4webapi
+
+/** What a builder of one request is handed: the library, and who talks to whom in the library's terms. */
+export interface LibraryCall {
+  library: Library
+  server: oauth4webapi.AuthorizationServer
+  client: oauth4webapi.Client
+  authentication: oauth4webapi.ClientAuth
+  options: { headers: Headers }
+}
+
+/** One request, before it is sent. */
+export interface EndpointRequest {
+  /** `authorization_code`, `refresh_token`, `revocation`: for messages. */
+  name: string
+  /** Values the request carries that must not come back in an error. */
+  secrets: readonly (string | undefined)[]
+  /** Parameters to leave out although the grant has them. */
+  omit?: readonly string[]
+  build: (call: LibraryCall) => Promise<Response>
+}
+
+/** Loads the protocol library at first use, so that nothing of it is paid for at start-up. */
+export function protocolLibrary(): Promise<Library> {
+  return import('oauth4webapi')
+}
+
+/** Sends a request to a token endpoint and understands the answer. Errors as in {@link readTokenAnswer} and {@link exchange}. */
+export async function requestTokens(
+  registration: Registration,
+  request: EndpointRequest,
+  options: RequestOptions,
+): Promise<TokenAnswer> {
+  let tokens: TokenAnswer | undefined
+  await sendThroughLibrary(registration, request, options, (answer, context) => {
+    tokens = readTokenAnswer(answer, context)
+  })
+  if (tokens === undefined) throw new TypeError('The protocol library answered without sending the request.')
+  return tokens
+}
+
+/** Builds with the library, sends with our transport, and hands the answer to `read`, which throws what is wrong. */
+export async function sendThroughLibrary(
+  registration: Registration,
+  request: EndpointRequest,
+  options: RequestOptions,
+  read: (answer: Answer, context: ReadContext) => void,
+): Promise<void> {
+  const library = await protocolLibrary()
+  const { provider, client } = registration
+  const now = options.now ?? Date.now
+  const secrets = [client.clientSecret, ...request.secrets].filter((secret) => secret !== undefined)
+  const send = async (
+    url: string,
+    init: { body?: unknown; headers: Record<string, string> },
+  ): Promise<Response> => {
+    const body = new URLSearchParams(init.body as URLSearchParams)
+    for (const name of request.omit ?? []) body.delete(name)
+    const shaped = shapeRequest(provider, url, body, init.headers)
+    const answer = await exchange({ who: provider.id, what: request.name, ...shaped }, options)
+    read(answer, { provider, request: request.name, secrets, now: now() })
+    return new Response(null, { status: 200 })
+  }
+  await request.build({
+    library,
+    server: serverMetadata(provider),
+    client: { client_id: client.clientId },
+    authentication: clientAuthentication(library, registration),
+    options: Object.assign(
+      { headers: new Headers(provider.tokenRequestHeaders) },
+      // `exchange` holds the rule about http, with loopback exempt.
+      { [library.customFetch]: send, [library.allowInsecureRequests]: true },
+    ),
+  })
+}
+
+/** A provider in the library's terms. Without an issuer nothing is compared to it: id_tokens are then not validated. */
+export function serverMetadata(provider: Provider): oauth4webapi.AuthorizationServer {
+  const { tokenUrl } = provider
+  if (tokenUrl === undefined)
+    throw new ConfigurationError(
+      'provider_invalid',
+      `${provider.id} has no tokenUrl. Set it, or an issuer to discover it from.`,
+    )
+  return {
+    issuer: provider.issuer ?? new URL(tokenUrl).origin,
+    token_endpoint: tokenUrl,
+    ...(provider.authorizationUrl === undefined ? {} : { authorization_endpoint: provider.authorizationUrl }),
+    ...(provider.revocationUrl === undefined ? {} : { revocation_endpoint: provider.revocationUrl }),
+    authorization_response_iss_parameter_supported: provider.issParameterSupported === true,
+  }
+}
+
+interface ShapedRequest {
+  url: string
+  method: 'GET' | 'POST'
+  headers: Record<string, string>
+  body?: string
+}
+
+/** The form in which a provider wants token requests (R5): form, JSON, query string, GET. */
+function shapeRequest(
+  provider: Provider,
+  url: string,
+  parameters: URLSearchParams,
+  headers: Record<string, string>,
+): ShapedRequest {
+  const format = provider.tokenRequestFormat ?? 'form'
+  if (format === 'json')
+    return {
+      url,
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(Object.fromEntries(parameters)),
+    }
+  if (format === 'form') return { url, method: 'POST', headers, body: parameters.toString() }
+  const target = new URL(url)
+  for (const [name, value] of parameters) target.searchParams.append(name, value)
+  const { 'content-type': _, ...rest } = headers
+  return { url: target.href, method: format === 'get' ? 'GET' : 'POST', headers: rest }
+}
