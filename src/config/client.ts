@@ -1,0 +1,98 @@
+// Our client at one provider, put together from the environment and the files (RFC 6749 section 2).
+import type { Client } from '../oauth/index.ts'
+import type { Provider, TokenEndpointAuthMethod } from '../providers/index.ts'
+import { clientVariableNames, type Environment, readVariable } from './environment.ts'
+import { clientKeys, invalid, type Settings, unknownKey } from './settings.ts'
+
+const authMethods: readonly string[] = [
+  'client_secret_basic',
+  'client_secret_post',
+  'none',
+  'private_key_jwt',
+  'client_secret_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
+  'json_body',
+  'client_assertion_secret',
+  'client_secret_hash',
+  'client_secret_header',
+  'signed_headers',
+  'signed_request',
+] satisfies readonly TokenEndpointAuthMethod[]
+
+/** Reads one key of `[auth.<provider>]`: the environment first, then the files. */
+export function clientText(
+  settings: Settings,
+  env: Environment,
+  providerId: string,
+  key: string,
+): string | undefined {
+  return readVariable(env, clientVariableNames(providerId, key)) ?? settings.text('auth', providerId, key)
+}
+
+/**
+ * The client, or `undefined` when no client id is set anywhere. `inspect` and `JSON.stringify` do not show its secret.
+ *
+ * @throws {ConfigurationError} `config_invalid` for a value of the wrong type or an unknown authentication method.
+ */
+export function readClient(settings: Settings, env: Environment, provider: Provider): Client | undefined {
+  const text = (key: string) => clientText(settings, env, provider.id, key)
+  const clientId = text('client_id')
+  if (clientId === undefined) return undefined
+  const clientSecret = text('client_secret')
+  const redirectUri = text('redirect_uri')
+  const method = text('token_endpoint_auth_method')
+  const variables = readUrlVariables(settings, env, provider)
+  return hideSecret({
+    clientId,
+    ...(clientSecret === undefined ? {} : { clientSecret }),
+    ...(redirectUri === undefined ? {} : { redirectUri }),
+    ...(method === undefined ? {} : { tokenEndpointAuthMethod: authMethod(settings, provider.id, method) }),
+    ...(Object.keys(variables).length === 0 ? {} : { variables }),
+  })
+}
+
+/** Keys of `[auth.<provider>]` that are neither ours nor one of the provider's URL variables, as sentences. */
+export function unreadClientKeys(settings: Settings, provider: Provider): readonly string[] {
+  const names = (provider.urlVariables ?? []).flatMap(({ name }) => spellings(name))
+  const known = [...clientKeys, ...names]
+  return Object.keys(settings.table('auth', provider.id))
+    .filter((key) => !known.includes(key))
+    .map((key) =>
+      unknownKey(settings.fileOf('auth', provider.id, key) ?? '', key, known, ['auth', provider.id]),
+    )
+}
+
+function readUrlVariables(settings: Settings, env: Environment, provider: Provider): Record<string, string> {
+  const values: Record<string, string> = {}
+  for (const { name } of provider.urlVariables ?? []) {
+    for (const spelling of spellings(name))
+      values[name] ??= clientText(settings, env, provider.id, spelling) ?? ''
+    if (!values[name]) delete values[name]
+  }
+  return values
+}
+
+/** `accountId` may be written `accountId` or, as everything else in the file, `account_id`. */
+function spellings(name: string): readonly string[] {
+  const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  return snake === name ? [name] : [name, snake]
+}
+
+function authMethod(settings: Settings, providerId: string, method: string): TokenEndpointAuthMethod {
+  if (authMethods.includes(method)) return method as TokenEndpointAuthMethod
+  const file = settings.fileOf('auth', providerId, 'token_endpoint_auth_method') ?? 'environment'
+  throw invalid(
+    file,
+    `[auth.${providerId}] token_endpoint_auth_method must be one of ${authMethods.join(', ')}`,
+  )
+}
+
+function hideSecret(client: Client): Client {
+  if (client.clientSecret === undefined) return client
+  const shown = () => ({ ...client, clientSecret: '[redacted]' })
+  return Object.defineProperties(client, {
+    toJSON: { value: shown, enumerable: false },
+    [Symbol.for('nodejs.util.inspect.custom')]: { value: shown, enumerable: false },
+  })
+}

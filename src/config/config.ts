@@ -1,0 +1,269 @@
+// toolgrant.toml, .secrets.toml and the environment, as one read-only object that finds our registrations.
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { ConfigurationError, quote } from '../errors.ts'
+import type { Registration, RegistrationSource } from '../oauth/index.ts'
+import {
+  provider as catalogueProvider,
+  providers as catalogueProviders,
+  type Provider,
+} from '../providers/index.ts'
+import { clientText, readClient, unreadClientKeys } from './client.ts'
+import {
+  configFileName,
+  type FoundConfig,
+  findConfigFile,
+  type Layer,
+  readableByOthers,
+  readLayer,
+  secretsFileName,
+  trust,
+} from './config-file.ts'
+import { type Environment, readVariable, settingVariables } from './environment.ts'
+import { type MissingKey, missingClientMessage, missingKeys } from './missing-client.ts'
+import { nearestName } from './nearest-name.ts'
+import { providerFromRow } from './provider-row.ts'
+import { absoluteVaultUrl, invalid, Settings } from './settings.ts'
+
+/** Options of {@link loadConfig}. */
+export interface ConfigOptions {
+  /** Where the search for `toolgrant.toml` begins, and what relative paths in the environment start at. Default: the working directory. */
+  cwd?: string
+  /** Default: `process.env`. Only names that belong to a setting are ever read. */
+  env?: Environment
+  /** A configuration file, instead of the search and of `TOOLGRANT_CONFIG`. */
+  file?: string
+  /** Hears of everything odd that is no error: unknown keys, a secrets file that others may read, a file passed over. */
+  onWarning?: (message: string) => void
+}
+
+/** Where the loopback flow listens: `[callback]`. */
+export interface CallbackSettings {
+  /** TCP port. Default: the flow's own. */
+  port?: number
+  /** Default: the flow's own. */
+  https?: boolean
+}
+
+interface ConfigParts {
+  settings: Settings
+  env: Environment
+  cwd: string
+  found: FoundConfig
+  secretsFile: string | undefined
+  warn: (message: string) => void
+  warnings: string[]
+}
+
+/**
+ * Reads the configuration: `toolgrant.toml` (looked for in `cwd` and upwards), laid under the `.secrets.toml`
+ * beside it, laid under environment variables. Having no file at all is fine. Creates nothing.
+ *
+ * @throws {ConfigurationError} `config_invalid` when a file cannot be read, is no TOML or holds a wrong value.
+ */
+export async function loadConfig(options: ConfigOptions = {}): Promise<Config> {
+  const { cwd = process.cwd(), env = process.env } = options
+  const warnings: string[] = []
+  const warn = (message: string) => {
+    if (warnings.includes(message)) return
+    warnings.push(message)
+    options.onWarning?.(message)
+  }
+  const named = options.file ?? readVariable(env, [settingVariables.config])
+  const found = named ? { file: resolve(cwd, named), ignored: [] } : await findConfigFile(cwd, homedir())
+  for (const message of found.ignored) warn(message)
+  const secretsFile = found.file && (await findSecretsFile(found.file, named !== undefined, warn))
+  const layers: Layer[] = []
+  if (secretsFile) layers.push(await readLayer(secretsFile))
+  if (found.file) layers.push(await readLayer(found.file))
+  return new Config({ settings: new Settings(layers, warn), env, cwd, found, secretsFile, warn, warnings })
+}
+
+async function findSecretsFile(
+  file: string,
+  named: boolean,
+  warn: (message: string) => void,
+): Promise<string | undefined> {
+  const secretsFile = join(dirname(file), secretsFileName)
+  const verdict = await trust(secretsFile)
+  if (verdict === 'absent') return undefined
+  if (verdict !== 'trusted' && !named) {
+    warn(`${secretsFile} ${verdict.why}.`)
+    return undefined
+  }
+  if (await readableByOthers(secretsFile))
+    warn(`${secretsFile} can be read by other users of this machine. Run: chmod 600 ${secretsFile}`)
+  return secretsFile
+}
+
+/** What {@link loadConfig} found. Holds no secret that `inspect` or `JSON.stringify` would show. */
+export class Config implements RegistrationSource {
+  readonly #parts: ConfigParts
+  readonly #providers: ReadonlyMap<string, Provider>
+
+  /** Absolute path of `toolgrant.toml`; `undefined` when there is none. */
+  readonly file: string | undefined
+  /** Absolute path of the `.secrets.toml` beside it; `undefined` when there is none. */
+  readonly secretsFile: string | undefined
+  /** Absolute path of the module that holds the tools: `tools`, or `TOOLGRANT_TOOLS`. */
+  readonly tools: string | undefined
+  /** Default user: `TOOLGRANT_USER`, or `user`. */
+  readonly user: string | undefined
+  /** Where the loopback flow listens. */
+  readonly callback: CallbackSettings
+
+  /** Made by {@link loadConfig}. */
+  constructor(parts: ConfigParts) {
+    const { settings, env, cwd, found } = parts
+    this.#parts = parts
+    this.file = found.file
+    this.secretsFile = parts.secretsFile
+    const tools = readVariable(env, [settingVariables.tools])
+    this.tools = tools === undefined ? settings.path('tools') : resolve(cwd, tools)
+    this.user = readVariable(env, [settingVariables.user]) ?? settings.text('user')
+    this.callback = callbackSettings(settings, env)
+    this.#providers = customProviders(settings)
+  }
+
+  /** Where the connections are kept: `TOOLGRANT_VAULT`, or `[vault] url`. May hold a password, so it is not enumerable. */
+  get vault(): { readonly url?: string } {
+    const { settings, env, cwd } = this.#parts
+    const variable = readVariable(env, [settingVariables.vaultUrl])
+    const text = variable ?? settings.text('vault', 'url')
+    if (text === undefined) return {}
+    const folder = variable ? cwd : dirname(settings.fileOf('vault', 'url') ?? cwd)
+    return { url: absoluteVaultUrl(text, folder, homedir()) }
+  }
+
+  /** Providers defined in `[providers.*]`. They win over the catalogue's of the same id. */
+  get providers(): readonly Provider[] {
+    return [...this.#providers.values()]
+  }
+
+  /** Everything odd noticed so far that is no error. */
+  get warnings(): readonly string[] {
+    return this.#parts.warnings
+  }
+
+  /** Every provider that can be named: the configured ones and the catalogue's, by id. */
+  async allProviders(): Promise<readonly Provider[]> {
+    const all = new Map((await catalogueProviders()).map((provider) => [provider.id, provider]))
+    for (const provider of this.providers) all.set(provider.id, provider)
+    return [...all.values()].sort((one, other) => (one.id < other.id ? -1 : 1))
+  }
+
+  /**
+   * A provider by id: from `[providers.*]`, else from the catalogue.
+   *
+   * @throws {ConfigurationError} `provider_unknown`.
+   */
+  async provider(providerId: string): Promise<Provider> {
+    return this.#providers.get(providerId) ?? (await catalogueProvider(providerId))
+  }
+
+  /** Scopes that `[auth.<provider>] scopes` asks for by default. */
+  scopes(providerId: string): readonly string[] | undefined {
+    return this.#parts.settings.words('auth', providerId, 'scopes')
+  }
+
+  /** Whether a client id is set for a provider. */
+  hasClient(providerId: string): boolean {
+    return clientText(this.#parts.settings, this.#parts.env, providerId, 'client_id') !== undefined
+  }
+
+  /**
+   * Which keys of a provider's client are not set, and every place where each may be. A missing secret is no fault
+   * when the provider accepts public clients.
+   *
+   * @throws {ConfigurationError} `provider_unknown`.
+   */
+  async missing(providerId: string): Promise<readonly MissingKey[]> {
+    const { settings, env } = this.#parts
+    const provider = await this.provider(providerId)
+    const has = (key: string) => clientText(settings, env, provider.id, key) !== undefined
+    return missingKeys(
+      provider,
+      { clientId: has('client_id'), clientSecret: has('client_secret') },
+      { file: this.#file(), secretsFile: join(dirname(this.#file()), secretsFileName) },
+    )
+  }
+
+  /**
+   * Our registration at a provider. The environment is read now, by the provider's names only.
+   *
+   * @throws {ConfigurationError} `client_missing`, listing the missing keys, every place where each may be set, and
+   *   where to register; `provider_unknown`; `config_invalid`.
+   */
+  async registration(providerId: string): Promise<Registration> {
+    const { settings, env, warn } = this.#parts
+    const provider = await this.provider(providerId)
+    for (const message of unreadClientKeys(settings, provider)) warn(message)
+    const client = readClient(settings, env, provider)
+    if (client) return { provider, client }
+    const message = missingClientMessage({
+      provider,
+      keys: await this.missing(provider.id),
+      redirectUri: this.redirectUri(provider.id),
+      misnamed: await this.#misnamedSection(provider),
+      fileExists: this.file !== undefined,
+      ignored: this.#parts.found.ignored,
+    })
+    throw new ConfigurationError('client_missing', message)
+  }
+
+  /** The redirect URI to register at a provider: the one that is set, else the one that the loopback flow will use. */
+  redirectUri(providerId: string): string {
+    const { settings, env } = this.#parts
+    return clientText(settings, env, providerId, 'redirect_uri') ?? loopbackRedirectUri(this.callback)
+  }
+
+  /** An `[auth.*]` table that was probably meant for `provider`: its name is a former id, or nearly the id. */
+  async #misnamedSection(provider: Provider): Promise<string | undefined> {
+    const sections = this.#parts.settings.names('auth').filter((name) => name !== provider.id)
+    for (const name of sections) {
+      const named = await this.provider(name).catch(() => undefined)
+      if (named?.id === provider.id) return name
+    }
+    return nearestName(provider.id, sections)
+  }
+
+  #file(): string {
+    return this.file ?? join(this.#parts.cwd, configFileName)
+  }
+}
+
+function loopbackRedirectUri({ port, https }: CallbackSettings): string {
+  if (https) return `https://localhost:${port ?? 41539}/`
+  return `http://127.0.0.1:${port ?? 0}/`
+}
+
+function callbackSettings(settings: Settings, env: Environment): CallbackSettings {
+  const port = portFrom(env, settingVariables.callbackPort) ?? settings.port('callback', 'port')
+  const https = flagFrom(env, settingVariables.callbackHttps) ?? settings.flag('callback', 'https')
+  return { ...(port === undefined ? {} : { port }), ...(https === undefined ? {} : { https }) }
+}
+
+function portFrom(env: Environment, name: string): number | undefined {
+  const text = readVariable(env, [name])
+  if (text === undefined) return undefined
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+  throw invalid(`environment variable ${name}`, `${quote(text, 20)} is no port number from 0 to 65535`)
+}
+
+function flagFrom(env: Environment, name: string): boolean | undefined {
+  const text = readVariable(env, [name])?.toLowerCase()
+  if (text === undefined) return undefined
+  if (['true', '1', 'yes', 'on'].includes(text)) return true
+  if (['false', '0', 'no', 'off'].includes(text)) return false
+  throw invalid(`environment variable ${name}`, `${quote(text, 20)} is neither true nor false`)
+}
+
+function customProviders(settings: Settings): ReadonlyMap<string, Provider> {
+  const providers = new Map<string, Provider>()
+  for (const id of settings.names('providers'))
+    providers.set(
+      id,
+      providerFromRow(id, settings.table('providers', id), settings.fileOf('providers', id) ?? ''),
+    )
+  return providers
+}
