@@ -73,6 +73,7 @@ export const MEMBERS: Readonly<Record<keyof Provider, Check>> = {
   tokenUrl: endpoint('https://acme.example/oauth/token'),
   refreshUrl: endpoint('https://acme.example/oauth/refresh'),
   revocationUrl: endpoint('https://acme.example/oauth/revoke'),
+  revocationFormat: oneOf(['form', 'json', 'bearer']),
   introspectionUrl: endpoint('https://acme.example/oauth/introspect'),
   userinfoUrl: endpoint('https://acme.example/userinfo'),
   deviceAuthorizationUrl: endpoint('https://acme.example/oauth/device'),
@@ -93,6 +94,7 @@ export const MEMBERS: Readonly<Record<keyof Provider, Check>> = {
   refreshParams: parameters,
   urlVariables: list(variableProblem, '[{ name: "tenant", from: "user" }]'),
   tokenResponsePath: matching(PATH, 'data.token'),
+  userTokenPath: matching(PATH, 'authed_user'),
   tokenResponseAliases: record(aliasProblem, '{ access_token: "accessToken" }'),
   expiresInUnit: oneOf(['seconds', 'milliseconds', 'epoch-seconds', 'iso8601']),
   assumedLifetimeSeconds: positive,
@@ -252,11 +254,11 @@ function apiHostProblem(value: unknown): string | undefined {
   const suchAs = ', such as "files.acme.example" or "*.acme.example"'
   if (typeof value !== 'string') return `must be a host${suchAs}; it is ${kindOf(value)}`
   const wildcard = value.startsWith('*.')
-  const host = withStandIns(wildcard ? value.slice(2) : value)
+  const host = withStandIns(`https://${wildcard ? value.slice(2) : value}`).slice('https://'.length)
   if (wildcard && !host.includes('.'))
     return `must name at least two labels after "*."${suchAs}; it is ${quote(value, 60)}`
   const parsed = URL.canParse(`https://${host}`) ? new URL(`https://${host}`) : undefined
-  if (parsed === undefined || parsed.host !== host.toLowerCase())
+  if (parsed === undefined || !/^[\w.:[\]-]+$/.test(host) || parsed.host !== host.toLowerCase())
     return `must be a bare host, without scheme or path${suchAs}; it is ${quote(value, 60)}`
   return hostKind(parsed.hostname) === 'private' ? 'must not point into a private network' : undefined
 }

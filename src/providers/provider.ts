@@ -44,6 +44,11 @@ export interface ProviderFacts {
   registerUrl?: string
   refreshUrl?: string
   revocationUrl?: string
+  /**
+   * How revocation is asked for: `form` (RFC 7009, the default), `json` (the same members as JSON), or `bearer`
+   * (an empty POST that the token itself authorises).
+   */
+  revocationFormat?: 'form' | 'json' | 'bearer'
   introspectionUrl?: string
   userinfoUrl?: string
   deviceAuthorizationUrl?: string
@@ -76,6 +81,8 @@ export interface ProviderFacts {
   urlVariables?: readonly UrlVariable[]
   /** Dotted path to the object that holds the token. */
   tokenResponsePath?: string
+  /** Dotted path to a second token, the person's own, used when the answer has no other (Slack: `authed_user`). */
+  userTokenPath?: string
   /** Standard field -> the vendor's field (dotted path). */
   tokenResponseAliases?: Readonly<Record<string, string>>
   /** Unit of `expires_in`. Default: seconds. */
