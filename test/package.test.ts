@@ -1,0 +1,17 @@
+// The tarball, not the checkout: what users get must install, load, compile and run.
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { tryPackage } from '../scripts/try-package.ts'
+
+it('installs into an empty project, loads every door, compiles strictly and runs', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const trial = tryPackage()
+  expect(trial.version).toBe(version)
+  expect(trial.doors['toolgrant']).toEqual(
+    expect.arrayContaining(['Session', 'Toolbox', 'Vault', 'defineProvider', 'loopback', 'provider', 'tool']),
+  )
+  expect(trial.files).toEqual(
+    expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']),
+  )
+  expect(trial.files.filter((file) => /\.test\.|\.contract\.|^src|^test/.test(file))).toEqual([])
+}, 180_000)
