@@ -1,0 +1,357 @@
+// The HTTP servers behind loopback flows: one per address and port in a process, shared by every flow that waits there.
+// A callback is routed by its `state` (RFC 6749 section 10.12); whatever is not a callback is turned away cheaply.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { CallbackError, ListenError } from '../errors.ts'
+import { callbackState } from '../oauth/index.ts'
+import { unknownStatePage } from './failure.ts'
+import type { CallbackAddress } from './loopback-address.ts'
+import type { ListenerCertificate } from './loopback-certificate.ts'
+import { failurePage, type Page } from './page.ts'
+
+/** Sends the answer to a callback; resolves when it is handed to the system, or the browser is gone. */
+export type Respond = (page: Page) => Promise<void>
+
+/** One waiting flow, as the listener knows it. */
+export interface CallbackRoute {
+  state: string
+  path: string
+  /** Handles a callback with the right state and path. Must respond, and must not throw. */
+  receive(callback: URLSearchParams, respond: Respond): Promise<void>
+  /** Hears of a callback on this path that has no state, or one that nobody waits for. */
+  refused(error: CallbackError): void
+}
+
+/** Listening on every address of a {@link CallbackAddress}. */
+export interface CallbackSite {
+  readonly port: number
+  /** From now on callbacks with this state go there. */
+  add(route: CallbackRoute): void
+  /** Ends this flow's part. The last one out frees the port: resolved means that it can be bound again. */
+  close(): Promise<void>
+}
+
+/** How often a free port is tried when `localhost` needs the same one on two addresses. */
+const freePortAttempts = 10
+
+/**
+ * Listens, alone or together with other flows of this process.
+ *
+ * @throws {ListenError} the port is taken, by another program or by a flow with other TLS settings.
+ */
+export async function openCallbackSite(
+  address: CallbackAddress,
+  certificate: ListenerCertificate | undefined,
+): Promise<CallbackSite> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return siteOver(await acquireAll(address, certificate))
+    } catch (error) {
+      if (address.port !== 0 || attempt === freePortAttempts || !isPortTaken(error)) throw error
+    }
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof ListenError && error.code === 'EADDRINUSE'
+}
+
+async function acquireAll(
+  { binds, port }: CallbackAddress,
+  certificate: ListenerCertificate | undefined,
+): Promise<readonly Listener[]> {
+  const acquired: Listener[] = []
+  try {
+    for (const { address, optional } of binds) {
+      const samePort = acquired[0]?.port ?? port
+      const listener = await acquire(address, samePort, certificate).catch((error: unknown) => {
+        if (optional && error instanceof ListenError && error.code === 'EADDRNOTAVAIL') return undefined
+        throw error
+      })
+      if (listener !== undefined) acquired.push(listener)
+    }
+    return acquired
+  } catch (error) {
+    await Promise.all(acquired.map(release))
+    throw error
+  }
+}
+
+function siteOver(held: readonly Listener[]): CallbackSite {
+  let route: CallbackRoute | undefined
+  let closed: Promise<unknown> | undefined
+  return {
+    port: held[0]?.port ?? 0,
+    add: (added) => {
+      route = added
+      for (const listener of held) listener.add(added)
+    },
+    close: async () => {
+      if (route !== undefined) for (const listener of held) listener.remove(route)
+      closed ??= Promise.all(held.map(release))
+      await closed
+    },
+  }
+}
+
+/** A listener and how many flows wait on it. */
+interface Entry {
+  certificate: string | undefined
+  users: number
+  listener: Promise<Listener>
+}
+
+/** Every listener of this process, by address and port. */
+const entries = new Map<string, Entry>()
+
+async function acquire(
+  address: string,
+  port: number,
+  certificate: ListenerCertificate | undefined,
+): Promise<Listener> {
+  const shared = port === 0 ? undefined : entries.get(keyOf(address, port))
+  if (shared !== undefined) {
+    if (shared.certificate !== certificate?.identity) throw otherTlsSettings(port, shared)
+    shared.users += 1
+    return shared.listener
+  }
+  const entry = { certificate: certificate?.identity, users: 1, listener: listen(address, port, certificate) }
+  if (port !== 0) entries.set(keyOf(address, port), entry)
+  try {
+    const listener = await entry.listener
+    entries.set(keyOf(address, listener.port), entry)
+    return listener
+  } catch (error) {
+    entries.delete(keyOf(address, port))
+    throw error
+  }
+}
+
+async function release(listener: Listener): Promise<void> {
+  const key = keyOf(listener.address, listener.port)
+  const entry = entries.get(key)
+  if (entry === undefined) return
+  entry.users -= 1
+  if (entry.users > 0) return
+  entries.delete(key)
+  await listener.close()
+}
+
+function keyOf(address: string, port: number): string {
+  return `${address} ${port}`
+}
+
+function otherTlsSettings(port: number, { certificate }: Entry): ListenError {
+  const how = certificate === undefined ? 'plain http' : 'https with another certificate'
+  return new ListenError(
+    'EADDRINUSE',
+    `A flow of this process already waits on port ${port} with ${how}. Give both the same https option, or this one another port (option port, --port on the command line).`,
+    port,
+  )
+}
+
+async function listen(
+  address: string,
+  port: number,
+  certificate: ListenerCertificate | undefined,
+): Promise<Listener> {
+  const listener = new Listener(address, certificate)
+  await listener.listen(port)
+  return listener
+}
+
+/** Limits that keep a stray or hostile peer from costing more than a socket for a few seconds. */
+const serverOptions = {
+  maxHeaderSize: 64 * 1024, // a long code, and whatever cookies other programs left on localhost
+  headersTimeout: 10_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+}
+const maxConnections = 2_000
+
+function createServer(certificate: ListenerCertificate | undefined): Server {
+  const server =
+    certificate === undefined
+      ? process.getBuiltinModule('node:http').createServer(serverOptions)
+      : process.getBuiltinModule('node:https').createServer({
+          ...serverOptions,
+          cert: certificate.cert,
+          key: certificate.key,
+          minVersion: 'TLSv1.2',
+          handshakeTimeout: 10_000,
+        })
+  server.maxConnections = maxConnections
+  return server
+}
+
+class Listener {
+  readonly address: string
+  readonly #impliedPort: number
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #routes = new Map<string, CallbackRoute>()
+
+  constructor(address: string, certificate: ListenerCertificate | undefined) {
+    const server = createServer(certificate)
+    this.address = address
+    this.#impliedPort = certificate === undefined ? 80 : 443
+    this.#server = server
+    // Raw connections, so that a TCP peer that never speaks TLS is known as well.
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      this.#answer(request, response).catch(() => response.destroy())
+    })
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) => reject(listenError(error, port))
+      this.#server.once('error', fail)
+      // `exclusive`: workers of a cluster must not share the port, or another one may get the callback.
+      this.#server.listen({ host: this.address, port, exclusive: true }, () => {
+        this.#server.off('error', fail)
+        this.#server.on('error', () => {}) // a connection that could not be accepted is the peer's loss
+        resolve()
+      })
+    })
+  }
+
+  add(route: CallbackRoute): void {
+    this.#routes.set(route.state, route)
+  }
+
+  remove(route: CallbackRoute): void {
+    this.#routes.delete(route.state)
+  }
+
+  /** Stops listening at once and drops every connection; resolves when all are gone. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve())
+      for (const socket of this.#sockets) socket.destroy()
+    })
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refusal = this.#refusal(request)
+    if (refusal !== undefined) return send(response, refusal)
+    const { path, query } = targetOf(request)
+    const callback = new URLSearchParams(query)
+    const route = this.#routes.get(callbackState(callback) ?? '')
+    if (route?.path === path) return route.receive(callback, (page) => send(response, page))
+    this.#reportUnknown(path, callback)
+    return send(response, await failurePage(unknownStatePage))
+  }
+
+  /** What is not a callback at all: told from the request line and the Host header. */
+  #refusal(request: IncomingMessage): Page | undefined {
+    if (!this.#isOwnHost(request.headers.host)) return textPage(403, 'This host name is not served here.')
+    const { path } = targetOf(request)
+    const served = [...this.#routes.values()].some((route) => route.path === path)
+    if (!served) return textPage(404, 'There is nothing here.')
+    if (request.method !== 'GET') return textPage(405, 'Only GET is answered here.', { allow: 'GET' })
+    return undefined
+  }
+
+  /** A page of the outside world can have its own name point at 127.0.0.1 (DNS rebinding); our names cannot be its. */
+  #isOwnHost(host = ''): boolean {
+    const [, name, port] = /^(127\.0\.0\.1|localhost|\[::1\])(?::(\d+))?$/i.exec(host) ?? []
+    if (name === undefined) return false
+    return Number(port ?? this.#impliedPort) === this.port
+  }
+
+  #reportUnknown(path: string, callback: URLSearchParams): void {
+    const missing = callbackState(callback) === undefined
+    const error = missing
+      ? new CallbackError('state_missing', 'A callback without one state arrived. It was not used.')
+      : new CallbackError(
+          'state_mismatch',
+          'A callback arrived whose state belongs to no waiting flow. It was not used.',
+        )
+    for (const route of this.#routes.values()) if (route.path === path) route.refused(error)
+  }
+}
+
+function targetOf(request: IncomingMessage): { path: string; query: string } {
+  const target = request.url ?? ''
+  const mark = target.indexOf('?')
+  return mark < 0
+    ? { path: target, query: '' }
+    : { path: target.slice(0, mark), query: target.slice(mark + 1) }
+}
+
+function textPage(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Page {
+  return {
+    status,
+    headers: {
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'x-content-type-options': 'nosniff',
+      ...headers,
+    },
+    body: `${text}\n`,
+  }
+}
+
+/** How long a browser that does not read may hold up the end of a flow, in milliseconds. */
+const sendLimitMs = 1_000
+
+/**
+ * The answer to the callback is the page itself, not a redirect to an address without the code: the page would then
+ * need the port for longer than the flow, and a browser that came too late would meet a closed port instead of the
+ * good news. The code in the address bar is spent, was useless without the PKCE verifier, and goes nowhere: no
+ * referrer, no cache, nothing loaded.
+ */
+function send(response: ServerResponse, page: Page): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed || response.socket?.destroyed !== false) return resolve()
+    const limit = setTimeout(resolve, sendLimitMs)
+    response.once('close', () => {
+      clearTimeout(limit)
+      resolve()
+    })
+    const length = String(new TextEncoder().encode(page.body).byteLength)
+    response.writeHead(page.status, { ...page.headers, 'content-length': length, connection: 'close' })
+    response.end(page.body)
+  })
+}
+
+function listenError(error: Error & { code?: string }, port: number): ListenError {
+  const elsewhere = 'another one with the option port (--port on the command line)'
+  if (error.code === 'EADDRINUSE')
+    return new ListenError(
+      'EADDRINUSE',
+      `Port ${port} is in use by another program. Stop that program, or choose ${elsewhere} and register its redirect URI.`,
+      port,
+      { cause: error },
+    )
+  if (error.code === 'EACCES')
+    return new ListenError(
+      'EACCES',
+      `The system does not let this program listen on port ${port}. Choose ${elsewhere}; from 1024 up no privilege is needed.`,
+      port,
+      { cause: error },
+    )
+  const options = { cause: error }
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT')
+    return new ListenError(
+      'EADDRNOTAVAIL',
+      'This machine lacks that loopback address. Use host 127.0.0.1.',
+      port,
+      options,
+    )
+  return new ListenError(
+    'listen_failed',
+    `Listening on port ${port} failed. Choose ${elsewhere}.`,
+    port,
+    options,
+  )
+}
