@@ -1,0 +1,93 @@
+// What SQLite's and the file system's error codes mean for whoever runs a vault. [Node]
+// https://www.sqlite.org/rescode.html
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type ErrorCode, StoreError } from '../errors.ts'
+
+const primaryCodes: Readonly<Record<number, ErrorCode>> = {
+  3: 'store_permission', // SQLITE_PERM
+  5: 'store_busy', // SQLITE_BUSY
+  6: 'store_busy', // SQLITE_LOCKED
+  8: 'store_read_only', // SQLITE_READONLY
+  10: 'store_unavailable', // SQLITE_IOERR
+  11: 'store_corrupt', // SQLITE_CORRUPT
+  13: 'store_full', // SQLITE_FULL
+  14: 'store_unavailable', // SQLITE_CANTOPEN
+  15: 'store_unavailable', // SQLITE_PROTOCOL
+  23: 'store_permission', // SQLITE_AUTH
+  26: 'store_corrupt', // SQLITE_NOTADB
+}
+
+const systemCodes: Readonly<Record<string, ErrorCode>> = {
+  EACCES: 'store_permission',
+  EPERM: 'store_permission',
+  EROFS: 'store_read_only',
+  ENOSPC: 'store_full',
+  EDQUOT: 'store_full',
+}
+
+const nextSteps: Partial<Record<ErrorCode, string>> = {
+  store_permission: 'Give the user that runs this access to the file and its folder.',
+  store_busy: 'Another process holds it locked for too long; look for one that hangs, then try again.',
+  store_read_only: 'Make the file and its folder writable, or open another vault.',
+  store_full: 'Free some disk space, then try again.',
+  store_corrupt:
+    'It is not a sound SQLite database: restore it from a backup, or move it away and connect again.',
+  store_unavailable: 'Check that the path is right and the disk is sound.',
+}
+
+/** Whether SQLite only says that somebody else is writing right now. */
+export function isBusy(error: unknown): boolean {
+  return [5, 6].includes(primaryCode(error) ?? 0)
+}
+
+/** The {@link StoreError} for what SQLite or the file system threw; any other error unchanged. */
+export function storeError(error: unknown, path: string): unknown {
+  const code = diagnose(error, path)
+  if (code === undefined) return error
+  const reason = error instanceof Error && 'errstr' in error ? String(error.errstr) : systemCode(error)
+  return new StoreError(
+    code,
+    `The vault at ${path} cannot be used (${reason}). ${nextSteps[code]} Nothing stored was lost.`,
+    { cause: error },
+  )
+}
+
+function diagnose(error: unknown, path: string): ErrorCode | undefined {
+  const primary = primaryCode(error)
+  if (primary === 14) return whyNotOpened(path)
+  if (primary !== undefined) return primaryCodes[primary] ?? 'store_unavailable'
+  const system = systemCode(error)
+  if (system === undefined) return undefined
+  const code = systemCodes[system] ?? 'store_unavailable'
+  return code === 'store_permission' && may(path, constants.R_OK) ? 'store_read_only' : code
+}
+
+function may(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** SQLite says only "unable to open"; the file system says why. */
+function whyNotOpened(path: string): ErrorCode {
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
+    accessSync(dirname(path), constants.W_OK)
+    return 'store_unavailable'
+  } catch (error) {
+    return systemCodes[systemCode(error) ?? ''] ?? 'store_unavailable'
+  }
+}
+
+function primaryCode(error: unknown): number | undefined {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
+  return typeof code === 'number' ? code & 0xff : undefined
+}
+
+function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'syscall' in error && 'code' in error ? String(error.code) : undefined
+}

@@ -1,0 +1,86 @@
+// The tables of a SQLite vault, as numbered steps that a newer version runs on an older file. [Node]
+// The number of steps done is the file's `user_version`; a file with more steps than are known is refused.
+import type { DatabaseSync } from 'node:sqlite'
+import { StoreError } from '../errors.ts'
+
+/** Marks a SQLite file as a toolgrant vault: "TGNT" (`PRAGMA application_id`). */
+export const applicationId = 0x54474e54
+
+/** The steps, oldest first. A step that was released is never edited: a change is a further step. */
+export const migrations: readonly string[] = [
+  `CREATE TABLE connection (
+     id TEXT NOT NULL UNIQUE,
+     tenant TEXT NOT NULL,
+     user TEXT NOT NULL,
+     provider TEXT NOT NULL,
+     account TEXT NOT NULL,
+     generation INTEGER NOT NULL,
+     status TEXT NOT NULL CHECK (status IN ('active', 'needs_reconnect', 'revoked')),
+     reason TEXT,
+     scopes TEXT NOT NULL,
+     expires_at INTEGER,
+     received_at INTEGER NOT NULL,
+     refresh_due_at INTEGER,
+     sealed BLOB NOT NULL,
+     lease_owner TEXT,
+     lease_until INTEGER,
+     intent_at INTEGER,
+     intent_hash TEXT,
+     failures INTEGER NOT NULL,
+     retry_at INTEGER,
+     granted_at INTEGER NOT NULL,
+     created_at INTEGER NOT NULL,
+     updated_at INTEGER NOT NULL,
+     UNIQUE (tenant, user, provider, account)
+   ) STRICT;
+   CREATE INDEX connection_due ON connection (refresh_due_at)
+     WHERE status = 'active' AND refresh_due_at IS NOT NULL;
+   CREATE TABLE pending (
+     key TEXT PRIMARY KEY,
+     sealed BLOB NOT NULL,
+     expires_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX pending_end ON pending (expires_at);
+   CREATE TABLE meta (
+     name TEXT PRIMARY KEY,
+     value BLOB NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
+]
+
+/**
+ * Brings an open database to the newest schema, under SQLite's write lock: of several processes one does the work
+ * and the others find it done. A failure leaves the file as it was.
+ *
+ * @throws {StoreError} `store_newer` for a file of a newer version, `store_corrupt` for another program's database.
+ */
+export function migrate(database: DatabaseSync, name: string, steps: readonly string[] = migrations): void {
+  if (stepsDone(database, name, steps) === steps.length) return
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    for (const step of steps.slice(stepsDone(database, name, steps))) database.exec(step)
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length}; COMMIT`)
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function stepsDone(database: DatabaseSync, name: string, steps: readonly string[]): number {
+  const done = pragma(database, 'user_version')
+  const empty = done === 0 && pragma(database, 'schema_version') === 0
+  if (!empty && pragma(database, 'application_id') !== applicationId)
+    throw new StoreError(
+      'store_corrupt',
+      `${name} is a SQLite database of another program, not a vault. Choose another file; nothing was changed.`,
+    )
+  if (done > steps.length)
+    throw new StoreError(
+      'store_newer',
+      `${name} was written by a newer version of toolgrant (schema ${done}; this one knows ${steps.length}). Update toolgrant; nothing was changed.`,
+    )
+  return done
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+}

@@ -1,0 +1,234 @@
+// The SQLite store keeps the contract of every store, and what is its own: modes, locks, migrations, diagnoses.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { StoreError } from '../errors.ts'
+import { migrate, migrations } from './sqlite-schema.ts'
+import { openSqliteStore } from './sqlite-store.ts'
+import { storeContract } from './store.contract.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'toolgrant-sqlite-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let files = 0
+const newPath = () => join(folder, `${++files}`, 'vault.db')
+
+storeContract('the SQLite store', { open: ({ now }) => openSqliteStore(newPath(), { now }) })
+
+const grant = {
+  ...{ id: 'id-1', tenant: 't', user: 'ada', provider: 'slack', account: 'default', generation: 1 },
+  ...{ scopes: '[]', expiresAt: null, receivedAt: 1, refreshDueAt: null, sealed: Uint8Array.of(1) },
+}
+
+async function failure(run: () => unknown): Promise<StoreError> {
+  try {
+    await run()
+  } catch (error) {
+    return error as StoreError
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('the file', () => {
+  it('P48 is made with mode 0600 in a folder of mode 0700, side files included', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path)
+    await store.putGrant(grant)
+    for (const file of [path, `${path}-wal`, `${path}-shm`])
+      expect(statSync(file).mode & 0o777, file).toBe(0o600)
+    expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700)
+    await store.close()
+  })
+
+  it('is kept over closing and opening', async () => {
+    const path = newPath()
+    const before = await openSqliteStore(path)
+    await before.putGrant(grant)
+    await before.close()
+    const after = await openSqliteStore(path)
+    expect(await after.get('id-1')).toMatchObject(grant)
+    await after.close()
+  })
+
+  it('is shared by two stores of one process', async () => {
+    const path = newPath()
+    const one = await openSqliteStore(path)
+    const two = await openSqliteStore(path)
+    await one.putGrant(grant)
+    expect(await two.acquireLease('id-1', 1, 'two', 1000)).toMatchObject({ leaseOwner: 'two' })
+    expect(await one.acquireLease('id-1', 1, 'one', 1000)).toBeUndefined()
+    await one.close()
+    await two.close()
+  })
+
+  it('is in WAL mode, for readers that never wait', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path)
+    const other = new DatabaseSync(path)
+    expect(other.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+    other.close()
+    await store.close()
+  })
+})
+
+describe('a locked file', () => {
+  it('is waited for without blocking the event loop', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path)
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    let longestMs = 0
+    let last = performance.now()
+    const ticker = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    const saved = store.putGrant(grant)
+    expect(saved).toBeInstanceOf(Promise)
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    other.exec('COMMIT')
+    expect(await saved).toBe(true)
+    clearInterval(ticker)
+    expect(longestMs).toBeLessThan(100)
+    other.close()
+    await store.close()
+  })
+
+  it('that stays locked is store_busy after the limit', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path, { busyLimitMs: 60 })
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    expect(await failure(() => store.putGrant(grant))).toMatchObject({
+      code: 'store_busy',
+      name: 'StoreError',
+    })
+    other.exec('ROLLBACK')
+    expect(await store.putGrant(grant)).toBe(true)
+    other.close()
+    await store.close()
+  })
+
+  it('does not hold up closing', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path)
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const saved = failure(() => store.putGrant(grant))
+    await store.close()
+    expect(await saved).toMatchObject({ code: 'closed' })
+    other.close()
+  })
+})
+
+describe('migrations', () => {
+  const further = [
+    ...migrations,
+    'ALTER TABLE connection ADD COLUMN note TEXT',
+    'CREATE TABLE more (a TEXT) STRICT',
+  ]
+  const version = (path: string) => {
+    const database = new DatabaseSync(path)
+    const found = database.prepare('PRAGMA user_version').get()?.['user_version']
+    database.close()
+    return found
+  }
+
+  it('of a newer version keep what is stored, and the older version then refuses the file', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path)
+    await store.putGrant(grant)
+    await store.close()
+    const database = new DatabaseSync(path)
+    migrate(database, path, further)
+    migrate(database, path, further)
+    database.close()
+    expect(version(path)).toBe(further.length)
+    const error = await failure(() => openSqliteStore(path))
+    expect(error).toMatchObject({ name: 'StoreError', code: 'store_newer' })
+    expect(error.message).toContain('Update toolgrant')
+    expect(version(path)).toBe(further.length)
+    const kept = new DatabaseSync(path)
+    expect(kept.prepare('SELECT id, note FROM connection').all()).toEqual([{ id: 'id-1', note: null }])
+    kept.close()
+  })
+
+  it('that fail leave the file as it was', async () => {
+    const path = newPath()
+    await (await openSqliteStore(path)).close()
+    const database = new DatabaseSync(path)
+    const broken = [...migrations, 'CREATE TABLE more (a TEXT)', 'this is not SQL']
+    expect(() => migrate(database, path, broken)).toThrow()
+    expect(database.isTransaction).toBe(false)
+    database.close()
+    expect(version(path)).toBe(migrations.length)
+    await (await openSqliteStore(path)).close()
+  })
+
+  it('run once when several open a new file at the same time', async () => {
+    const path = newPath()
+    const stores = await Promise.all(Array.from({ length: 8 }, () => openSqliteStore(path)))
+    expect(await stores[0]?.putGrant(grant)).toBe(true)
+    expect(await stores[7]?.get('id-1')).toBeDefined()
+    for (const store of stores) await store.close()
+  })
+
+  it('leave the database of another program alone', async () => {
+    const path = newPath()
+    mkdirSync(join(path, '..'))
+    const other = new DatabaseSync(path)
+    other.exec('CREATE TABLE theirs (a TEXT)')
+    other.close()
+    expect(await failure(() => openSqliteStore(path))).toMatchObject({ code: 'store_corrupt' })
+    const after = new DatabaseSync(path)
+    expect(after.prepare('SELECT name FROM sqlite_schema').all()).toEqual([{ name: 'theirs' }])
+    after.close()
+  })
+})
+
+describe('diagnoses', () => {
+  it('a file that is no database is store_corrupt, and stays as it is', async () => {
+    const path = newPath()
+    mkdirSync(join(path, '..'))
+    writeFileSync(path, 'my shopping list, which is quite long'.repeat(100))
+    const error = await failure(() => openSqliteStore(path))
+    expect(error).toMatchObject({ name: 'StoreError', code: 'store_corrupt' })
+    expect(error.message).toContain(path)
+    expect(readFileSync(path, 'utf8')).toMatch(/^my shopping list/)
+  })
+
+  it('damaged pages are store_corrupt at the first read', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path)
+    for (let index = 0; index < 50; index++)
+      await store.putGrant({ ...grant, id: `${index}`, user: `${index}`, sealed: new Uint8Array(3000) })
+    await store.close()
+    const content = readFileSync(path)
+    content.fill(0x5a, 4096 * 2)
+    writeFileSync(path, content)
+    const error = await failure(async () => {
+      const damaged = await openSqliteStore(path)
+      try {
+        await damaged.list({ tenant: 't' })
+      } finally {
+        await damaged.close()
+      }
+    })
+    expect(error).toMatchObject({ name: 'StoreError', code: 'store_corrupt' })
+  })
+
+  it('a folder in place of the file is store_unavailable', async () => {
+    const path = newPath()
+    mkdirSync(path, { recursive: true })
+    expect(await failure(() => openSqliteStore(path))).toMatchObject({ code: 'store_unavailable' })
+  })
+
+  it('a file in place of the folder is store_unavailable', async () => {
+    const path = newPath()
+    writeFileSync(join(path, '..'), '')
+    expect(await failure(() => openSqliteStore(path))).toMatchObject({ code: 'store_unavailable' })
+    expect(existsSync(path)).toBe(false)
+  })
+})
