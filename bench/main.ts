@@ -1,0 +1,48 @@
+// `npm run bench`: figures as ratios against a named baseline in the same run. One JSON line a figure on stdout;
+// `npm run bench -- read race` runs only those. The bounds are goals that are printed beside; nothing fails here.
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { measureLoopbackFlow } from './loopback-flow.ts'
+import { measureRefreshRace } from './refresh-race.ts'
+import { measureSessionFetch } from './session-fetch.ts'
+import { measureStartUp } from './start-up.ts'
+import { measureVaultRead } from './vault-read.ts'
+
+const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
+  start: {
+    goal: 'importRootRatio <= 1.3, versionRatio <= 1.35',
+    measure: () => {
+      execFileSync(process.execPath, [fileURLToPath(new URL('../scripts/build.ts', import.meta.url))])
+      return measureStartUp()
+    },
+  },
+  session: { goal: 'ratios <= 1.05', measure: () => measureSessionFetch() },
+  read: { goal: 'ratio <= 1.3', measure: () => measureVaultRead() },
+  race1: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(1, 200) },
+  race4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 200) },
+  slow4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 2000) },
+  flow: { goal: 'printed', measure: () => measureLoopbackFlow() },
+}
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name))
+if (unknown.length > 0) {
+  console.error(
+    `There is no benchmark ${unknown.join(', ')}. There are: ${Object.keys(benchmarks).join(', ')}.`,
+  )
+  process.exit(2)
+}
+for (const [name, { goal, measure }] of Object.entries(benchmarks)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  const figures = (await measure()) as Record<string, unknown>
+  console.log(JSON.stringify({ bench: name, goal, node: process.version, ...round(figures) }))
+}
+
+function round(figures: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? Math.round(value * 1000) / 1000 : value,
+    ]),
+  )
+}

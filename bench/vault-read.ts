@@ -1,0 +1,127 @@
+// Reading a live token from SQLite by user and provider, opened, against the least that could do the same:
+// a prepared `node:sqlite` statement and AES-256-GCM with a cached KeyObject, over rows of the same size.
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { defineProvider, TokenSet, Vault } from '../src/index.ts'
+import { median } from './statistics.ts'
+
+/** Microseconds of CPU a read, and the ratio of the same rounds. */
+export interface VaultRead {
+  baseline: 'prepared statement + AES-256-GCM with a cached KeyObject'
+  rows: number
+  baselineCpuUs: number
+  vaultCpuUs: number
+  ratio: number
+}
+
+const provider = defineProvider({
+  id: 'acme',
+  authorizationUrl: 'https://acme.example/authorize',
+  tokenUrl: 'https://acme.example/token',
+})
+
+/** Alternates both, round by round, over the same order of users. */
+export async function measureVaultRead(rows = 10_000, rounds = 15, perRound = 5_000): Promise<VaultRead> {
+  const folder = mkdtempSync(join(tmpdir(), 'toolgrant-bench-'))
+  try {
+    const baseline = openBaseline(join(folder, 'baseline.db'), rows)
+    const vault = await openVault(join(folder, 'vault.db'), rows)
+    const baselineUs: number[] = []
+    const vaultUs: number[] = []
+    for (let round = -2; round < rounds; round += 1) {
+      const users = Array.from({ length: perRound }, () => `user-${Math.floor(Math.random() * rows)}`)
+      const bare = cpuUs(() => {
+        for (const user of users) baseline.read(user)
+      })
+      const ours = await cpuUsAsync(async () => {
+        for (const user of users) await vault.token({ user, provider: 'acme' })
+      })
+      if (round < 0) continue // warm-up
+      baselineUs.push(bare / perRound)
+      vaultUs.push(ours / perRound)
+    }
+    baseline.close()
+    await vault.close()
+    return {
+      baseline: 'prepared statement + AES-256-GCM with a cached KeyObject',
+      rows,
+      baselineCpuUs: median(baselineUs),
+      vaultCpuUs: median(vaultUs),
+      ratio: median(vaultUs.map((us, index) => us / (baselineUs[index] ?? Number.NaN))),
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function cpuUs(work: () => void): number {
+  const before = process.cpuUsage()
+  work()
+  const { user, system } = process.cpuUsage(before)
+  return user + system
+}
+
+async function cpuUsAsync(work: () => Promise<void>): Promise<number> {
+  const before = process.cpuUsage()
+  await work()
+  const { user, system } = process.cpuUsage(before)
+  return user + system
+}
+
+function tokens(): TokenSet {
+  return new TokenSet({
+    accessToken: `access-${randomBytes(48).toString('base64url')}`,
+    refreshToken: `refresh-${randomBytes(48).toString('base64url')}`,
+    expiresAt: new Date(Date.now() + 3_600_000),
+    scopes: ['notes.read', 'notes.write'],
+  })
+}
+
+async function openVault(path: string, rows: number): Promise<Vault> {
+  const vault = await Vault.open({
+    url: `sqlite:${path}`,
+    key: randomBytes(32),
+    clients: { acme: { clientId: 'bench', provider } },
+  })
+  for (let row = 0; row < rows; row += 1)
+    await vault.save({ user: `user-${row}`, provider: 'acme' }, tokens())
+  return vault
+}
+
+function openBaseline(path: string, rows: number): { read(user: string): unknown; close(): void } {
+  const database = new DatabaseSync(path)
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456')
+  database.exec(
+    'CREATE TABLE tokens (tenant TEXT, user TEXT, provider TEXT, account TEXT, sealed BLOB, PRIMARY KEY (tenant, user, provider, account)) STRICT',
+  )
+  const key = createSecretKey(randomBytes(32))
+  const insert = database.prepare('INSERT INTO tokens VALUES (?, ?, ?, ?, ?)')
+  database.exec('BEGIN')
+  for (let row = 0; row < rows; row += 1) {
+    const nonce = randomBytes(12)
+    const cipher = createCipheriv('aes-256-gcm', key, nonce)
+    const sealed = Buffer.concat([
+      nonce,
+      cipher.update(tokens().serialize(), 'utf8'),
+      cipher.final(),
+      cipher.getAuthTag(),
+    ])
+    insert.run('default', `user-${row}`, 'acme', 'default', sealed)
+  }
+  database.exec('COMMIT')
+  const select = database.prepare('SELECT sealed FROM tokens WHERE tenant = ? AND user = ? AND provider = ?')
+  return {
+    read(user) {
+      const sealed = Buffer.from(
+        (select.get('default', user, 'acme') as { sealed: Uint8Array }).sealed.buffer,
+      )
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12))
+      decipher.setAuthTag(sealed.subarray(-16))
+      return JSON.parse(decipher.update(sealed.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8'))
+    },
+    close: () => database.close(),
+  }
+}
