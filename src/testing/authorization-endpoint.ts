@@ -1,0 +1,177 @@
+// The authorization endpoint and its consent page. RFC 6749 sections 3.1 and 4.1, RFC 7636 section 4.3, RFC 9207.
+import type { ConsentDecision, ServerBehaviour } from './behaviour.ts'
+import { mayRedirectTo } from './clients.ts'
+import { type Exchange, escapeHtml, isFault, NO_STORE, page, type Reply, readParameters } from './exchange.ts'
+import type { ServerState } from './token-endpoint.ts'
+
+/** The request header in which {@link AuthorizationServer.consent} carries a decision, as JSON. */
+export const DECISION_HEADER = 'x-simulator-decision'
+
+interface AuthorizationRequest {
+  clientId: string
+  redirectUri: string
+  scopes: readonly string[]
+  challenge: string | undefined
+  challengeMethod: 'S256' | 'plain'
+  nonce: string | undefined
+  params: Readonly<Record<string, string>>
+}
+
+/** Asks for consent, and keeps what waits for a button to be pressed. */
+export class AuthorizationEndpoint {
+  readonly #state: ServerState
+  /** Requests whose page is open, by the ticket in its form. */
+  readonly #open = new Map<string, AuthorizationRequest>()
+
+  constructor(state: ServerState) {
+    this.#state = state
+  }
+
+  /** Answers an authorization request: a redirect, or a page. */
+  async answer(exchange: Exchange): Promise<Reply> {
+    const search = exchange.method === 'POST' ? new URLSearchParams(exchange.body) : exchange.url.searchParams
+    const returnable = this.#returnable(search)
+    if (typeof returnable === 'string')
+      return page('This request cannot be answered', `<p>${escapeHtml(returnable)}</p>`, 400)
+    const request = this.#check(returnable, search)
+    if (isFault(request))
+      return this.#redirect(returnable, { error: request.error, error_description: request.description })
+    return this.#ask(request, exchange)
+  }
+
+  /** Answers the form of the consent page. A ticket works once. */
+  decide(exchange: Exchange): Reply {
+    const form = new URLSearchParams(exchange.body)
+    const ticket = form.get('ticket') ?? ''
+    const request = this.#open.get(ticket)
+    if (request === undefined)
+      return page('This page is used up', '<p>Start again in the application.</p>', 400)
+    this.#open.delete(ticket)
+    return this.#finish(request, { approve: form.get('decision') === 'allow', ...decisionIn(exchange) })
+  }
+
+  /** RFC 6749 section 4.1.2.1: without a known client and a redirect URI of its own, nobody is redirected. */
+  #returnable(search: URLSearchParams): Record<string, string> | string {
+    for (const name of ['client_id', 'redirect_uri', 'state'])
+      if (search.getAll(name).length > 1) return `${name} comes twice.`
+    const params = Object.fromEntries([...search].filter(([, value]) => value !== ''))
+    const client = this.#state.clients.get(params['client_id'])
+    if (client === undefined) return 'The client_id is unknown.'
+    // OpenID Connect Core section 3.1.2.1 requires it; RFC 6749 section 3.1.2.3 lets a client with one registered URI leave it out.
+    const redirectUri = params['redirect_uri']
+    if (redirectUri === undefined) return 'The redirect_uri is missing.'
+    if (!mayRedirectTo(client, redirectUri)) return 'The redirect_uri is not registered.'
+    return params
+  }
+
+  #check(params: Readonly<Record<string, string>>, search: URLSearchParams) {
+    const behaviour = this.#state.behaviour()
+    const doubled = readParameters(search)
+    if (isFault(doubled)) return doubled
+    if (params['response_type'] === undefined) return invalid('response_type is missing')
+    if (params['response_type'] !== 'code')
+      return { error: 'unsupported_response_type', description: 'only code is supported' }
+    const pkce = challengeProblem(params, behaviour)
+    if (pkce !== undefined) return invalid(pkce)
+    const scopes = (params['scope'] ?? '')
+      .split(behaviour.scopeSeparator ?? ' ')
+      .filter((scope) => scope !== '')
+    const strange = scopes.filter(
+      (scope) => behaviour.scopes?.includes(scope) === false || !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope),
+    )
+    if (strange.length > 0) return { error: 'invalid_scope', description: 'a scope is unknown or malformed' }
+    return requestOf(params, scopes)
+  }
+
+  async #ask(request: AuthorizationRequest, exchange: Exchange): Promise<Reply> {
+    const told = decisionIn(exchange)
+    if (told !== undefined) return this.#finish(request, told)
+    const consent = this.#state.behaviour().consent ?? 'approve'
+    if (typeof consent === 'function') return this.#finish(request, await consent({ ...request }))
+    if (consent === 'page') return this.#page(request)
+    return this.#finish(request, { approve: consent === 'approve' })
+  }
+
+  #page(request: AuthorizationRequest): Reply {
+    if (request.params['prompt'] === 'none')
+      return this.#redirect(request.params, {
+        error: 'interaction_required',
+        error_description: 'consent is needed',
+      })
+    const ticket = this.#state.secrets.make('ticket')
+    this.#open.set(ticket, request)
+    const scopes = request.scopes.map((scope) => `<li>${escapeHtml(scope)}</li>`).join('')
+    return page(
+      'Allow access?',
+      `<p><b>${escapeHtml(request.clientId)}</b> asks for:</p><ul>${scopes}</ul>
+<form method="post" action="/consent"><input type="hidden" name="ticket" value="${ticket}">
+<button id="allow" name="decision" value="allow">Allow</button> <button id="deny" name="decision" value="deny">Deny</button></form>`,
+    )
+  }
+
+  #finish(request: AuthorizationRequest, decision: ConsentDecision): Reply {
+    if (decision.approve === false || decision.error !== undefined) {
+      const error = decision.error ?? 'access_denied'
+      return this.#redirect(request.params, {
+        error,
+        error_description: 'the person said no',
+        ...decision.params,
+      })
+    }
+    const user = decision.user ?? request.params['login_hint'] ?? this.#state.behaviour().user ?? 'ada'
+    const code = this.#state.grants.issueCode({
+      ...request,
+      user,
+      requestedScopes: request.scopes,
+      scopes: decision.scopes ?? request.scopes,
+    })
+    return this.#redirect(request.params, { code, ...decision.params })
+  }
+
+  #redirect(params: Readonly<Record<string, string>>, answer: Readonly<Record<string, string>>): Reply {
+    const location = new URL(params['redirect_uri'] ?? '')
+    for (const [name, value] of Object.entries(answer)) location.searchParams.set(name, value)
+    if (params['state'] !== undefined) location.searchParams.set('state', params['state'])
+    if (this.#state.behaviour().issParameter ?? true) location.searchParams.set('iss', this.#state.issuer())
+    return { status: 303, headers: { location: location.href, ...NO_STORE }, body: '' }
+  }
+}
+
+function requestOf(
+  params: Readonly<Record<string, string>>,
+  scopes: readonly string[],
+): AuthorizationRequest {
+  return {
+    clientId: params['client_id'] ?? '',
+    redirectUri: params['redirect_uri'] ?? '',
+    scopes,
+    challenge: params['code_challenge'],
+    challengeMethod: params['code_challenge_method'] === 'S256' ? 'S256' : 'plain',
+    nonce: params['nonce'],
+    params,
+  }
+}
+
+function challengeProblem(
+  params: Readonly<Record<string, string>>,
+  behaviour: ServerBehaviour,
+): string | undefined {
+  const challenge = params['code_challenge']
+  if (challenge === undefined) {
+    if (params['code_challenge_method'] !== undefined) return 'code_challenge is missing'
+    return (behaviour.requirePkce ?? true) ? 'code_challenge is required' : undefined
+  }
+  const method = params['code_challenge_method'] ?? 'plain'
+  if (method !== 'S256' && !(method === 'plain' && behaviour.allowPlainPkce === true))
+    return 'transform algorithm not supported'
+  return /^[A-Za-z0-9._~-]{43,128}$/.test(challenge) ? undefined : 'code_challenge is malformed'
+}
+
+function decisionIn(exchange: Exchange): ConsentDecision | undefined {
+  const header = exchange.headers[DECISION_HEADER]
+  return typeof header === 'string' ? JSON.parse(decodeURIComponent(header)) : undefined
+}
+
+function invalid(description: string) {
+  return { error: 'invalid_request', description }
+}

@@ -1,0 +1,56 @@
+// What the simulated server says about itself. RFC 8414, OpenID Connect Discovery section 3.
+import { json, type Reply } from './exchange.ts'
+import { jwks } from './id-token.ts'
+import type { ServerState } from './token-endpoint.ts'
+
+/** Where each endpoint is, below the server's origin. */
+export const PATHS = {
+  authorization: '/authorize',
+  consent: '/consent',
+  token: '/token',
+  revocation: '/revoke',
+  introspection: '/introspect',
+  userinfo: '/userinfo',
+  jwks: '/jwks.json',
+  api: '/api',
+} as const
+
+/** RFC 8414 metadata, and OpenID configuration where the server has OpenID Connect. */
+export function metadataEndpoint(state: ServerState, path: string): Reply {
+  const { openid = false, metadata = {} } = state.behaviour()
+  if (path === '/.well-known/openid-configuration' && !openid) return json({ error: 'not_found' }, 404)
+  return json({ ...oauthMetadata(state), ...(openid ? openidMetadata(state) : {}), ...metadata })
+}
+
+function oauthMetadata(state: ServerState) {
+  const { issParameter = true, allowPlainPkce = false, scopes } = state.behaviour()
+  const methods = ['client_secret_basic', 'client_secret_post', 'none']
+  return {
+    issuer: state.issuer(),
+    authorization_endpoint: state.issuer() + PATHS.authorization,
+    token_endpoint: state.issuer() + PATHS.token,
+    revocation_endpoint: state.issuer() + PATHS.revocation,
+    introspection_endpoint: state.issuer() + PATHS.introspection,
+    response_types_supported: ['code'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_methods_supported: methods,
+    code_challenge_methods_supported: allowPlainPkce ? ['S256', 'plain'] : ['S256'],
+    authorization_response_iss_parameter_supported: issParameter,
+    ...(scopes === undefined ? {} : { scopes_supported: scopes }),
+  }
+}
+
+function openidMetadata(state: ServerState) {
+  return {
+    userinfo_endpoint: state.issuer() + PATHS.userinfo,
+    jwks_uri: state.issuer() + PATHS.jwks,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256'],
+  }
+}
+
+/** The keys that sign id_tokens. */
+export async function jwksEndpoint(): Promise<Reply> {
+  return json(await jwks())
+}

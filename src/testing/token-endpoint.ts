@@ -1,0 +1,126 @@
+// The token, revocation and introspection endpoints. RFC 6749 sections 4.1.3, 5 and 6; RFC 7009; RFC 7662.
+import type { RegisteredClient, ServerBehaviour } from './behaviour.ts'
+import type { Clients } from './clients.ts'
+import {
+  type Exchange,
+  type Fault,
+  isFault,
+  json,
+  NO_STORE,
+  type Reply,
+  readBody,
+  refusal,
+} from './exchange.ts'
+import type { Grants, IssuedTokens } from './grants.ts'
+import { idToken } from './id-token.ts'
+import type { Secrets } from './secrets.ts'
+import { tokenAnswer, tokenRefusal } from './token-answer.ts'
+
+/** What the endpoints work on. */
+export interface ServerState {
+  /** Where the server is, and what it calls itself. */
+  issuer(): string
+  readonly secrets: Secrets
+  readonly clients: Clients
+  readonly grants: Grants
+  behaviour(): ServerBehaviour
+  /** The server's clock: milliseconds since 1970. */
+  clock(): number
+}
+
+/** Answers a token request. */
+export async function tokenEndpoint(state: ServerState, exchange: Exchange): Promise<Reply> {
+  const behaviour = state.behaviour()
+  const tokens = redeem(state, exchange, behaviour)
+  if (isFault(tokens)) return tokenRefusal(tokens, behaviour.tokenAnswer)
+  const openid = behaviour.openid === true && tokens.scopes.includes('openid')
+  const signed = openid ? await signIdToken(state, tokens, behaviour) : undefined
+  return tokenAnswer(tokens, signed, behaviour, state.clock())
+}
+
+async function signIdToken(
+  state: ServerState,
+  tokens: IssuedTokens,
+  behaviour: ServerBehaviour,
+): Promise<string> {
+  const facts = {
+    issuer: state.issuer(),
+    user: tokens.grant.user,
+    clientId: tokens.grant.clientId,
+    nonce: tokens.nonce,
+    accessToken: tokens.accessToken,
+    now: state.clock(),
+  }
+  return state.secrets.remember(await idToken(facts, behaviour.idToken))
+}
+
+function redeem(state: ServerState, exchange: Exchange, behaviour: ServerBehaviour): IssuedTokens | Fault {
+  const request = authenticated(state, exchange, behaviour)
+  if (isFault(request)) return request
+  const { client, parameters } = request
+  switch (parameters.get('grant_type')) {
+    case undefined:
+      return missing('grant_type')
+    case 'authorization_code':
+      if (!parameters.has('code')) return missing('code')
+      return state.grants.redeemCode(client.clientId, parameters)
+    case 'refresh_token': {
+      const token = parameters.get('refresh_token')
+      if (token === undefined) return missing('refresh_token')
+      const scopes = parameters.get('scope')?.split(behaviour.scopeSeparator ?? ' ')
+      return state.grants.refresh(client.clientId, token, scopes)
+    }
+    default:
+      return {
+        error: 'unsupported_grant_type',
+        description: 'authorization_code and refresh_token are supported',
+      }
+  }
+}
+
+/** RFC 7009: any token that is not the client's own, or not known, is a success. */
+export function revocationEndpoint(state: ServerState, exchange: Exchange): Reply {
+  const request = authenticated(state, exchange, state.behaviour())
+  if (isFault(request)) return refusal(request)
+  const token = request.parameters.get('token')
+  if (token === undefined) return refusal(missing('token'))
+  if (state.grants.revoke(token, request.client.clientId) === 'foreign')
+    return refusal({ error: 'invalid_grant', description: 'the token was issued to another client' })
+  return { status: 200, headers: NO_STORE, body: '' }
+}
+
+/** RFC 7662 section 2.2: a dead or unknown token is `{"active":false}` and nothing else. */
+export function introspectionEndpoint(state: ServerState, exchange: Exchange): Reply {
+  const request = authenticated(state, exchange, state.behaviour())
+  if (isFault(request)) return refusal(request)
+  const token = request.parameters.get('token')
+  if (token === undefined) return refusal(missing('token'))
+  const access = state.grants.liveAccessToken(token)
+  const live = access ?? state.grants.liveRefreshToken(token)
+  if (live === undefined) return json({ active: false }, 200, NO_STORE)
+  const { grant } = live
+  const scopes = access?.scopes ?? grant.scopes
+  const facts = { active: true, client_id: grant.clientId, sub: grant.user, scope: scopes.join(' ') }
+  const end = Number.isFinite(live.expiresAt) ? { exp: Math.floor(live.expiresAt / 1000) } : {}
+  return json({ ...facts, iss: state.issuer(), ...end }, 200, NO_STORE)
+}
+
+interface AuthenticatedRequest {
+  client: RegisteredClient
+  parameters: ReadonlyMap<string, string>
+}
+
+function authenticated(
+  state: ServerState,
+  exchange: Exchange,
+  behaviour: ServerBehaviour,
+): AuthenticatedRequest | Fault {
+  const parameters = readBody(exchange, behaviour.tokenRequestFormat ?? 'form')
+  if (isFault(parameters)) return parameters
+  const client = state.clients.authenticate(exchange, parameters)
+  return isFault(client) ? client : { client, parameters }
+}
+
+function missing(name: string): Fault {
+  return { error: 'invalid_request', description: `the parameter ${name} is missing` }
+}
