@@ -78,6 +78,20 @@ export async function readLayer(path: string): Promise<Layer> {
   }
 }
 
+/**
+ * The tables that a file holds under `auth` and `providers`, such as `auth.slack`; none when there is no file.
+ *
+ * @throws {ConfigurationError} `config_invalid` when the file is no TOML.
+ */
+export async function configSections(path: string): Promise<readonly string[]> {
+  if ((await trust(path)) === 'absent') return []
+  const { table } = await readLayer(path)
+  return ['auth', 'providers'].flatMap((group) => {
+    const rows = table[group]
+    return typeof rows === 'object' && rows !== null ? Object.keys(rows).map((id) => `${group}.${id}`) : []
+  })
+}
+
 /** Whether others than the owner may read a file. Always `false` where modes mean nothing. */
 export async function readableByOthers(path: string): Promise<boolean> {
   const stats: Stats | undefined = await stat(path).catch(() => undefined)

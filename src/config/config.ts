@@ -234,7 +234,8 @@ export class Config implements RegistrationSource {
 
 function loopbackRedirectUri({ port, https }: CallbackSettings): string {
   if (https) return `https://localhost:${port ?? 41539}/`
-  return `http://127.0.0.1:${port ?? 0}/`
+  // Without a port it stands for any port: RFC 8252 section 7.3.
+  return port ? `http://127.0.0.1:${port}/` : 'http://127.0.0.1/'
 }
 
 function callbackSettings(settings: Settings, env: Environment): CallbackSettings {

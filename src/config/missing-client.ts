@@ -20,8 +20,8 @@ export interface MissingKey {
 export interface MissingClient {
   provider: Provider
   keys: readonly MissingKey[]
-  /** What to register; absent when nothing is known about it. */
-  redirectUri: string | undefined
+  /** What to register. */
+  redirectUri: string
   /** Name of an `[auth.*]` table that was probably meant for this provider. */
   misnamed: string | undefined
   /** Whether the configuration file exists. */
@@ -69,9 +69,12 @@ export function tomlKey(name: string): string {
 }
 
 function registration({ provider, redirectUri }: MissingClient): string {
-  const where = provider.registerUrl ?? provider.docsUrl
-  const at = where ? ` at ${where}` : ` at ${provider.name ?? provider.id}`
-  return `Register an application${at}${redirectUri ? ` with the redirect URI ${redirectUri}` : ''}, then set`
+  const where = provider.registerUrl ?? provider.docsUrl ?? provider.name ?? provider.id
+  const anyPort = redirectUri === 'http://127.0.0.1/'
+  const otherwise = anyPort
+    ? '\n(or https://localhost:41539/ where only https or one exact port is accepted; then set redirect_uri to it)'
+    : ''
+  return `Register an application at ${where} with the redirect URI ${redirectUri}${otherwise}, then set`
 }
 
 function places(missing: MissingKey, fileExists: boolean): string[] {

@@ -1,0 +1,96 @@
+// `toolgrant connect <provider>`: consent in the browser, answered on loopback or by a pasted address, kept in the vault.
+import type { CallbackSettings } from '../../config/index.ts'
+import type { FlowEvent, LoopbackOptions, StartedFlow } from '../../flows/index.ts'
+import { connectionRecord } from '../connection-record.ts'
+import type { AddressOptions, CommandContext } from '../context.ts'
+import type { ExitCode } from '../exit-code.ts'
+import { readPastedAddresses } from '../pasted-address.ts'
+import { Spinner } from '../spinner.ts'
+
+/** Options of {@link connect}. */
+export interface ConnectOptions extends AddressOptions {
+  scopes?: readonly string[]
+  port?: number
+  https?: boolean
+  /** Whether to open the browser; absent: where a person is likely to sit. */
+  browser?: boolean
+  paste?: boolean
+  /** In seconds. */
+  timeout: number
+}
+
+/** Gets a person's consent and keeps the connection. Nothing is kept when anything fails. */
+export async function connect(
+  context: CommandContext,
+  options: ConnectOptions,
+  provider = '',
+): Promise<ExitCode | undefined> {
+  const { output } = context
+  const config = await context.config()
+  const registration = await config.registration(provider)
+  const address = await context.address(provider, options)
+  // Before the person is asked: a store or key in trouble must not cost a consent.
+  const vault = await context.vault()
+  const { loopback } = await import('../../flows/index.ts')
+  const flow = loopback({
+    ...listening(registration.client.redirectUri === undefined ? config.callback : {}, options),
+    onEvent: (event) => tell(context, event),
+  })
+  const started = await flow.start({
+    registration,
+    scopes: options.scopes ?? config.scopes(provider),
+    user: address.user,
+    account: address.account,
+    timeoutMs: options.timeout * 1000,
+    signal: context.signal,
+  })
+  const tokens = await waitForPerson(context, started, options)
+  const connection = await vault.save(address, tokens)
+  const name = registration.provider.name ?? registration.provider.id
+  output.note(`${output.style('green', '✓')} Connected ${name} for ${address.user}.`)
+  const missing = started.scopes.filter((scope) => !tokens.scopes.includes(scope))
+  if (missing.length > 0) output.warn(`${name} did not grant: ${missing.join(' ')}`)
+  if (output.json) await output.document(connectionRecord(connection))
+  return undefined
+}
+
+/** Where to listen: the command line, then the client's redirect URI, then the configuration, then the flow's defaults. */
+function listening(callback: CallbackSettings, options: ConnectOptions): LoopbackOptions {
+  return {
+    port: options.port ?? callback.port,
+    https: options.https ?? callback.https,
+    openBrowser: options.browser,
+  }
+}
+
+async function waitForPerson(context: CommandContext, started: StartedFlow, options: ConnectOptions) {
+  const { output } = context
+  const pasting = options.paste || context.interactive
+  output.note(`Open this address to connect:\n\n  ${output.style('underline', started.url)}\n`)
+  output.record({
+    authorize: {
+      url: started.url,
+      redirectUri: started.redirectUri,
+      expiresAt: started.expiresAt.toISOString(),
+    },
+  })
+  if (pasting)
+    output.note('Is the browser on another computer? Paste the address of its last page here, then Enter.')
+  using _spinner = new Spinner(output, 'Waiting for the browser …')
+  using _reader = pasting ? readPastedAddresses(context, started) : undefined
+  return await started.result()
+}
+
+/** What is worth saying while the flow runs; address, waiting and the end are told by the command itself. */
+function tell({ output }: CommandContext, event: FlowEvent): void {
+  if (event.type === 'listening' && event.certificate === 'managed')
+    output.note(
+      'The browser will warn of the certificate of localhost: it was made on this computer. Continue there.',
+    )
+  if (event.type === 'register-hint')
+    output.note(`Redirect URI, as it must be registered: ${event.redirectUri}`)
+  if (event.type === 'browser-failed')
+    output.warn('The browser could not be opened. Open the address yourself.')
+  if (event.type === 'callback-refused')
+    output.warn(`A callback was refused, still waiting: ${event.message}`)
+}

@@ -1,0 +1,30 @@
+// `toolgrant disconnect <provider>`: revoke at the provider, then forget (row P54).
+import { connectionRecord } from '../connection-record.ts'
+import type { AddressOptions, CommandContext } from '../context.ts'
+import type { ExitCode } from '../exit-code.ts'
+import { Spinner } from '../spinner.ts'
+
+/** Forgets a connection even when the provider cannot be asked to revoke it, and then says so. */
+export async function disconnect(
+  context: CommandContext,
+  options: AddressOptions,
+  provider = '',
+): Promise<ExitCode | undefined> {
+  const { output, signal } = context
+  const address = await context.address(provider, options)
+  const vault = await context.vault()
+  using spinner = new Spinner(output, `Revoking the grant at ${address.provider} …`)
+  const { connection, revoked, why } = await vault.disconnect(address, { signal })
+  spinner[Symbol.dispose]()
+  if (revoked)
+    output.note(
+      `${output.style('green', '✓')} Disconnected ${provider} for ${address.user}; the grant is revoked.`,
+    )
+  else
+    output.warn(
+      `Disconnected ${provider} for ${address.user}, but the grant was not revoked there: ${why ?? 'unknown'}`,
+    )
+  if (output.json)
+    await output.document({ ...connectionRecord(connection), revoked, ...(why === undefined ? {} : { why }) })
+  return undefined
+}

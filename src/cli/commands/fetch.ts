@@ -1,0 +1,138 @@
+// `toolgrant fetch <provider> <url>`: one authorised request, bound to the provider's API hosts.
+
+import { isUtf8 } from 'node:buffer'
+import { readFile } from 'node:fs/promises'
+import { argumentError } from '../../errors.ts'
+import { Session } from '../../oauth/index.ts'
+import { type Provider, resolveVariables } from '../../providers/index.ts'
+import type { AddressOptions, CommandContext } from '../context.ts'
+import { type ExitCode, exitCodeForStatus } from '../exit-code.ts'
+import { Spinner } from '../spinner.ts'
+import { readStandardInput } from '../standard-input.ts'
+
+/** Options of {@link fetchUrl}. */
+export interface FetchOptions extends AddressOptions {
+  scopes?: readonly string[]
+  request?: string
+  header?: readonly string[]
+  data?: string
+  include?: boolean
+  allowHost?: readonly string[]
+}
+
+/** Sends the request and prints the answer, whatever its status; the exit code tells that. */
+export async function fetchUrl(
+  context: CommandContext,
+  options: FetchOptions,
+  providerId = '',
+  url = '',
+): Promise<ExitCode | undefined> {
+  const { output, signal } = context
+  const request = await requestInit(options)
+  const provider = await apiProvider(context, providerId, options)
+  const address = await context.address(providerId, options)
+  const vault = await context.vault()
+  const source = vault.source(address, options.scopes === undefined ? {} : { scopes: options.scopes })
+  const session = new Session(source, { provider, unauthorized: 'return' })
+  using spinner = new Spinner(output, 'Waiting for the answer …')
+  const response = await session.fetch(url, { ...request, signal })
+  spinner[Symbol.dispose]()
+  if (output.json) await output.document(await responseRecord(response))
+  else await printResponse(context, response, options.include === true)
+  const exitCode = exitCodeForStatus(response.status)
+  if (exitCode !== 0)
+    output.note(`${output.style('red', `HTTP ${response.status}`)} ${adviceFor(response.status, providerId)}`)
+  return exitCode
+}
+
+/** The provider with its variables filled in and the further hosts of this call. Never without a fence. */
+async function apiProvider(context: CommandContext, id: string, options: FetchOptions): Promise<Provider> {
+  const config = await context.config()
+  const known = await config.provider(id)
+  const client = config.hasClient(id) ? (await config.registration(id)).client : undefined
+  const provider = known.apiBaseUrl?.includes('{') ? resolveVariables(known, client?.variables) : known
+  const apiHosts = [...(provider.apiHosts ?? []), ...(options.allowHost ?? [])]
+  if (provider.apiBaseUrl === undefined && apiHosts.length === 0)
+    throw argumentError(
+      `Nothing says where ${id}'s tokens may go. Name the host with --allow-host <host>, or set api_base_url in [providers.${id}].`,
+    )
+  return { ...provider, apiHosts }
+}
+
+async function requestInit(options: FetchOptions): Promise<RequestInit> {
+  const headers = readHeaders(options.header ?? [])
+  const body = options.data === undefined ? undefined : await readBody(options.data)
+  if (body !== undefined && !headers.has('content-type'))
+    headers.set('content-type', isJson(body) ? 'application/json' : 'application/x-www-form-urlencoded')
+  const method = options.request?.toUpperCase() ?? (body === undefined ? 'GET' : 'POST')
+  if (!/^[A-Z]+$/.test(method)) throw argumentError('-X takes one word, such as POST.')
+  if (body !== undefined && (method === 'GET' || method === 'HEAD'))
+    throw argumentError(`A ${method} request has no body: leave -d out.`)
+  return { method, headers, ...(body === undefined ? {} : { body }) }
+}
+
+/** Header values may be secrets: no message quotes them. */
+function readHeaders(lines: readonly string[]): Headers {
+  const headers = new Headers()
+  for (const [index, line] of lines.entries()) {
+    const [, name = '', value = ''] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*(.*)$/.exec(line) ?? []
+    if (name === '' || /[^\t\x20-\x7e\x80-\xff]/.test(value))
+      throw argumentError(`-H number ${index + 1} must look like "Name: value".`)
+    if (name.toLowerCase() === 'authorization')
+      throw argumentError('toolgrant sets the Authorization header itself. Leave that -H out.')
+    headers.append(name, value)
+  }
+  return headers
+}
+
+async function readBody(data: string): Promise<Uint8Array<ArrayBuffer>> {
+  if (data === '@-') return readStandardInput()
+  if (!data.startsWith('@')) return new TextEncoder().encode(data)
+  const path = data.slice(1)
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw argumentError(`The file ${path} of -d cannot be read (${error.code}).`)
+  })
+}
+
+function isJson(body: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(body))
+    return typeof value === 'object' && value !== null
+  } catch {
+    return false
+  }
+}
+
+async function printResponse(
+  { output }: CommandContext,
+  response: Response,
+  include: boolean,
+): Promise<void> {
+  if (include) {
+    const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\n`).join('')
+    await output.write(`HTTP ${response.status} ${response.statusText}`.trimEnd() + `\n${headers}\n`)
+  }
+  if (response.body) for await (const chunk of response.body) await output.write(chunk)
+}
+
+async function responseRecord(response: Response): Promise<Record<string, unknown>> {
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  const { status } = response
+  const headers = Object.fromEntries(response.headers)
+  if (!isUtf8(bytes)) return { status, headers, bodyBase64: Buffer.from(bytes).toString('base64') }
+  const text = new TextDecoder().decode(bytes)
+  try {
+    return { status, headers, body: JSON.parse(text) }
+  } catch {
+    return { status, headers, body: text }
+  }
+}
+
+function adviceFor(status: number, provider: string): string {
+  if (status === 401) return `The API refuses the token. Consent again with: toolgrant connect ${provider}`
+  if (status === 403) return `Perhaps a scope is missing: toolgrant connect ${provider} --scopes <list>`
+  if (status === 429) return 'Too many requests: try again later.'
+  return status >= 500
+    ? 'The API is in trouble: try again later.'
+    : 'The API refused the request; its answer says why.'
+}

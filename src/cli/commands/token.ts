@@ -1,0 +1,30 @@
+// `toolgrant token <provider>`: a fresh access token for scripts. The one command that prints a secret.
+import type { AddressOptions, CommandContext } from '../context.ts'
+import type { ExitCode } from '../exit-code.ts'
+
+/** Options of {@link token}. */
+export interface TokenOptions extends AddressOptions {
+  scopes?: readonly string[]
+  /** In seconds. */
+  validFor?: number
+}
+
+/** Prints the access token and a line end, nothing else. Refreshes first when it has to. */
+export async function token(
+  context: CommandContext,
+  options: TokenOptions,
+  provider = '',
+): Promise<ExitCode | undefined> {
+  const { output, signal } = context
+  const address = await context.address(provider, options)
+  const vault = await context.vault()
+  const source = vault.source(address, options.scopes === undefined ? {} : { scopes: options.scopes })
+  const tokens = await source.token({
+    signal,
+    ...(options.validFor === undefined ? {} : { validForSeconds: options.validFor }),
+  })
+  const { accessToken, tokenType, expiresAt, scopes } = tokens
+  if (!output.json) await output.write(`${accessToken}\n`)
+  else await output.document({ accessToken, tokenType, expiresAt: expiresAt?.toISOString() ?? null, scopes })
+  return undefined
+}

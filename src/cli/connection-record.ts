@@ -1,0 +1,18 @@
+// A connection as the command prints it with --json. No secret is in it.
+import type { Connection } from '../vault/index.ts'
+
+/** The members that are promised to scripts: docs/cli.md. */
+export function connectionRecord(connection: Connection): Record<string, unknown> {
+  const { user, provider, account, scopes, status, reason, expiresAt, createdAt, updatedAt } = connection
+  return {
+    user,
+    provider,
+    account,
+    status,
+    ...(reason ? { reason } : {}),
+    scopes,
+    expiresAt: expiresAt?.toISOString() ?? null,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  }
+}

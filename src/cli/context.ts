@@ -1,0 +1,103 @@
+// What every command gets: its streams, its signal, and the configuration and vault it asks for, opened once.
+import { userInfo } from 'node:os'
+import { resolve } from 'node:path'
+import { type Config, configFileName, loadConfig, settingVariables } from '../config/index.ts'
+import type { ConnectionAddress, Vault } from '../vault/index.ts'
+import { type Output, printable } from './output.ts'
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  json?: boolean
+  config?: string
+  vault?: string
+}
+
+/** Options that choose a connection. */
+export interface AddressOptions {
+  user?: string
+  account?: string
+}
+
+/** The surroundings of one run of a command. */
+export class CommandContext implements AsyncDisposable {
+  readonly output: Output
+  /** Aborted by the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal
+  /** Ends the command as Ctrl-C does. For prompts, which take the key before it becomes a signal. */
+  readonly interrupt: () => void
+  readonly #options: GlobalOptions
+  #config: Promise<Config> | undefined
+  #vault: Promise<Vault> | undefined
+
+  constructor(output: Output, options: GlobalOptions, signal: AbortSignal, interrupt: () => void) {
+    this.output = output
+    this.signal = signal
+    this.interrupt = interrupt
+    this.#options = options
+  }
+
+  /** Whether a person can be asked: both ends of the conversation are terminals. */
+  get interactive(): boolean {
+    return process.stdin.isTTY === true && this.output.isTerminal
+  }
+
+  /** The configuration file to write: `--config`, `TOOLGRANT_CONFIG`, else `toolgrant.toml` in the working directory. */
+  get configFile(): string {
+    const named = this.#options.config ?? process.env[settingVariables.config]?.trim()
+    return resolve(named || configFileName)
+  }
+
+  /** The configuration. Its warnings go to stderr as they come. */
+  config(): Promise<Config> {
+    this.#config ??= this.#loadConfig()
+    return this.#config
+  }
+
+  /** The vault that `--vault`, the environment or the configuration names. Closed when the command ends. */
+  vault(): Promise<Vault> {
+    this.#vault ??= this.#openVault()
+    return this.#vault
+  }
+
+  /** Whose connection, at which provider, which account. */
+  async address(provider: string, options: AddressOptions): Promise<ConnectionAddress> {
+    const user = await this.user(options.user)
+    // A former id (`twitter`) and the id (`x`) are one connection.
+    const { id } = await (await this.config()).provider(provider)
+    return { user, provider: id, ...(options.account === undefined ? {} : { account: options.account }) }
+  }
+
+  /** `--user`, else the configuration's (`TOOLGRANT_USER`, `user`), else the operating system's user name. */
+  async user(option: string | undefined): Promise<string> {
+    return option ?? (await this.config()).user ?? systemUser()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const vault = await this.#vault?.catch(() => undefined)
+    await vault?.close()
+  }
+
+  async #loadConfig(): Promise<Config> {
+    const file = this.#options.config
+    return loadConfig({
+      ...(file === undefined ? {} : { file }),
+      onWarning: (message) => this.output.warn(printable(message)),
+    })
+  }
+
+  async #openVault(): Promise<Vault> {
+    const clients = await this.config()
+    const { Vault } = await import('../vault/index.ts')
+    const url = this.#options.vault ?? clients.vault.url
+    return Vault.open({ clients, ...(url === undefined ? {} : { url }) })
+  }
+}
+
+function systemUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A user id without a name, as containers have them.
+    return `uid-${process.getuid?.() ?? 0}`
+  }
+}

@@ -1,0 +1,85 @@
+// An error in the words of the command line: what happened, and the command that helps.
+import { inspect } from 'node:util'
+import type { AuthorizationRequiredError } from '../errors.ts'
+import { type ExitCode, exitCodeFor, isFetchFailure } from './exit-code.ts'
+import { printable } from './output.ts'
+
+/** What is shown of an error. */
+export interface Explanation {
+  /** One documented word; `unexpected` for what nobody foresaw, `usage` for a wrong command line. */
+  code: string
+  message: string
+  /** What to do next, when the message does not say it already. */
+  next?: string
+  exitCode: ExitCode
+}
+
+/** Explains any error. No secret is shown that its message does not hold, and ours hold none. */
+export function explain(error: unknown): Explanation {
+  const exitCode = exitCodeFor(error)
+  const code = codeOf(error)
+  const next = nextStep(error, code)
+  return { code, message: messageOf(error), ...(next === undefined ? {} : { next }), exitCode }
+}
+
+/** The stack, causes included, for `TOOLGRANT_DEBUG=1`. */
+export function stackOf(error: unknown): string {
+  return printable(inspect(error, { depth: 4 }))
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unexpected'
+  if (isFetchFailure(error)) return 'network'
+  const { code } = error as { code?: unknown }
+  if (error.name === 'CommanderError' || error.name === 'InvalidArgumentError') return 'usage'
+  const ours = typeof code === 'string' && error.name.endsWith('Error') && error.name !== 'Error'
+  if (!ours || (error.name === 'TypeError' && code !== 'invalid_argument')) return 'unexpected'
+  return code
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return printable(String(error))
+  if (codeOf(error) === 'usage') return printable(error.message.replace(/^error: /, ''))
+  const cause = isFetchFailure(error) || error.name === 'ToolFailedError' ? causeText(error.cause) : ''
+  if (isFetchFailure(error)) return printable(`No answer came: ${cause || 'the request failed'}.`)
+  return printable(cause && !error.message.includes(cause) ? `${error.message} ${cause}` : error.message)
+}
+
+function causeText(cause: unknown): string {
+  if (!(cause instanceof Error)) return ''
+  const { code } = cause as { code?: unknown }
+  return cause.message || (typeof code === 'string' ? code : '')
+}
+
+function nextStep(error: unknown, code: string): string | undefined {
+  if (error instanceof Error && error.name === 'AuthorizationRequiredError')
+    return connectCommand(error as AuthorizationRequiredError)
+  if (code === 'usage') return `See: ${(error as { helpCommand?: string }).helpCommand ?? 'toolgrant --help'}`
+  if (Object.hasOwn(nextSteps, code)) return nextSteps[code]
+  return undefined
+}
+
+/** What helps, by code, where the error's own message cannot know the command line. */
+const nextSteps: Readonly<Record<string, string>> = {
+  client_missing: 'Or run: toolgrant init --provider <provider>',
+  provider_unknown: 'List the providers with: toolgrant providers',
+  host_not_allowed: 'If the token belongs there: --allow-host <host>, or api_hosts in [providers.*].',
+  EADDRINUSE:
+    'Choose another port with --port <number>, if the provider accepts it; --port 0 takes any free one.',
+  account_ambiguous: 'List the accounts with: toolgrant connections, then choose one with --account <label>.',
+  unauthorized: 'Consent again with: toolgrant connect <provider>',
+  tool_unknown: 'List the tools with: toolgrant tools',
+  access_denied: 'Nothing was stored. Run the same command again when the person agrees.',
+  unexpected: 'This may be a bug. TOOLGRANT_DEBUG=1 shows where it happened.',
+}
+
+function connectCommand({ provider, scopes, account }: AuthorizationRequiredError): string {
+  const words = ['toolgrant connect', shellWord(provider)]
+  if (scopes.length > 0) words.push('--scopes', shellWord(scopes.join(' ')))
+  if (account !== undefined) words.push('--account', shellWord(account))
+  return `Run: ${words.join(' ')}`
+}
+
+function shellWord(word: string): string {
+  return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,69 @@
+// Questions to a person, on stderr. Loaded only when a person is there to answer.
+import { autocomplete, isCancel, password, text } from '@clack/prompts'
+import type { Provider } from '../providers/index.ts'
+import type { CommandContext } from './context.ts'
+import type { ClientAnswers } from './init-template.ts'
+
+const streams = { input: process.stdin, output: process.stderr }
+
+/** Which provider; `undefined` for none. */
+export async function askForProvider(
+  context: CommandContext,
+  providers: readonly Provider[],
+): Promise<Provider | undefined> {
+  const choice = await autocomplete({
+    ...streams,
+    message: 'Which provider do you want to connect first?',
+    placeholder: 'Type to search',
+    maxItems: 10,
+    options: [
+      ...providers.map(({ id, name = id }) => ({ value: id, label: name, hint: id })),
+      { value: '', label: 'none for now', hint: 'only write the files' },
+    ],
+  })
+  const id = answered(context, choice)
+  return providers.find((provider) => provider.id === id)
+}
+
+/** Client id, secret (not echoed) and redirect URI, as far as they are not given. Empty answers are left for later. */
+export async function askForClient(context: CommandContext, given: ClientAnswers): Promise<ClientAnswers> {
+  const name = given.provider.name ?? given.provider.id
+  const where = given.provider.registerUrl ?? given.provider.docsUrl ?? name
+  const redirectUri = answered(
+    context,
+    await text({
+      ...streams,
+      message: `Register an application at ${where}. Its redirect URI:`,
+      initialValue: given.redirectUri,
+      validate: (value) => (URL.canParse(value ?? '') ? undefined : 'A URL, such as http://127.0.0.1:41539/'),
+    }),
+  )
+  const clientId =
+    given.clientId ??
+    answered(
+      context,
+      await text({ ...streams, message: `Client id from ${name} (Enter: later)`, validate: oneWord }),
+    )
+  const clientSecret = answered(
+    context,
+    await password({
+      ...streams,
+      message: 'Client secret (Enter: it has none, or later)',
+      validate: oneWord,
+    }),
+  )
+  return { ...given, redirectUri, clientId: clientId || undefined, clientSecret: clientSecret || undefined }
+}
+
+function oneWord(value: string | undefined): string | undefined {
+  return /^[\x21-\x7e]*$/.test(value?.trim() ?? '') ? undefined : 'One word, without spaces'
+}
+
+/** The answer, trimmed; Ctrl-C, which a prompt takes as a key, interrupts the command as the signal does. */
+function answered(context: CommandContext, answer: string | symbol | undefined): string {
+  if (isCancel(answer)) {
+    context.interrupt()
+    context.signal.throwIfAborted()
+  }
+  return typeof answer === 'string' ? answer.trim() : ''
+}
