@@ -1,44 +1,50 @@
 // An OAuth 2.0 authorization server on loopback that is strict by default and misbehaves on request. For tests only:
 // it keeps everything in memory and shows every secret to whoever holds it. It shares no code with the client.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { ProviderDefinition, ProviderFacts } from '../providers/index.ts'
-import { AuthorizationEndpoint } from './authorization-endpoint.ts'
-import {
-  type AuthorizationServerOptions,
-  type ConsentDecision,
-  type EndpointName,
-  latencyOf,
-  type RegisteredClient,
-  type ScriptedAnswer,
-  type ScriptStep,
-  type ServerBehaviour,
+import type {
+  AuthorizationServerOptions,
+  ConsentDecision,
+  EndpointName,
+  RegisteredClient,
+  ScriptStep,
+  ServerBehaviour,
 } from './behaviour.ts'
 import { type BrowserPage, consentAt, follow } from './browser.ts'
 import { Clients } from './clients.ts'
-import { type Exchange, json, type Reply } from './exchange.ts'
 import { type Grant, Grants } from './grants.ts'
-import { jwksEndpoint, metadataEndpoint, PATHS } from './metadata.ts'
+import { HttpListener } from './http-listener.ts'
+import { PATHS } from './metadata.ts'
 import { type RecordedRequest, RequestLog, type ServerCounts } from './request-log.ts'
-import { apiEndpoint, userinfoEndpoint } from './resource-endpoints.ts'
-import { deliver, isCarriedOut, madeUpReply, Script } from './script.ts'
+import { Script } from './script.ts'
 import { Secrets } from './secrets.ts'
-import {
-  introspectionEndpoint,
-  revocationEndpoint,
-  type ServerState,
-  tokenEndpoint,
-} from './token-endpoint.ts'
+import type { ServerState } from './token-endpoint.ts'
 
-const MAX_BODY_BYTES = 1_048_576
+/** What {@link AuthorizationServer.grant} grants. */
+export interface GrantRequest {
+  /** Default: the server's `user`. */
+  user?: string
+  /** Default: none. */
+  scopes?: readonly string[]
+  /** Default: the first client. */
+  clientId?: string
+}
+
+/** Tokens from {@link AuthorizationServer.grant}. */
+export interface GrantedTokens {
+  accessToken: string
+  /** Absent where the server issues none. */
+  refreshToken: string | undefined
+  /** `null`: the access token does not end. */
+  expiresInSeconds: number | null
+  scopes: readonly string[]
+}
 
 /** A running simulated server. */
 export class AuthorizationServer {
   readonly #state: ServerState
-  readonly #http: Server
+  readonly #http: HttpListener
   readonly #log = new RequestLog()
   readonly #script = new Script()
-  readonly #authorization: AuthorizationEndpoint
   readonly #now: () => number
   readonly #registered: RegisteredClient[]
   #behaviour: ServerBehaviour
@@ -51,44 +57,32 @@ export class AuthorizationServer {
     this.#now = now
     this.#state = this.#newState(seed)
     this.#registered = clients.map((client) => this.#state.clients.register(client))
-    this.#authorization = new AuthorizationEndpoint(this.#state)
-    this.#http = createServer((request, response) => void this.#serve(request, response))
-    this.#http.keepAliveTimeout = 60_000
+    this.#http = new HttpListener(this.#state, this.#log, this.#script)
   }
 
   #newState(seed: string | undefined): ServerState {
     const clock = () => this.clock()
     const behaviour = () => this.#behaviour
-    const issuer = () => this.issuer
+    const issuer = () => this.url
     const secrets = new Secrets(seed)
     const clients = new Clients(secrets)
     const grants = new Grants(secrets, clock, behaviour)
     return { issuer, secrets, clients, grants, behaviour, clock }
   }
 
-  /** Use {@link startAuthorizationServer}. */
-  listen(port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#http.once('error', reject).listen(port, '127.0.0.1', resolve)
-    })
+  /** Called by {@link startAuthorizationServer}; 0 takes any free port. */
+  async open(port: number): Promise<void> {
+    await this.#http.open(port)
   }
 
   /** `http://127.0.0.1:<port>`: the issuer, and where every endpoint is. */
   get url(): string {
-    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`
-  }
-
-  /** The same as `url`. */
-  get issuer(): string {
-    return this.url
+    return `http://127.0.0.1:${this.#http.port}`
   }
 
   /** Stops at once: open requests are cut off, the port is free when the promise resolves. */
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#http.close(() => resolve())
-      this.#http.closeAllConnections()
-    })
+  async close(): Promise<void> {
+    await this.#http.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -105,7 +99,7 @@ export class AuthorizationServer {
     return {
       id: 'simulated',
       name: 'Simulated provider',
-      issuer: this.issuer,
+      issuer: this.url,
       authorizationUrl: this.url + PATHS.authorization,
       tokenUrl: this.url + PATHS.token,
       revocationUrl: this.url + PATHS.revocation,
@@ -167,6 +161,20 @@ export class AuthorizationServer {
   /** As {@link AuthorizationServer.consent}, then opens the callback and returns the page that it ends on. */
   async browse(authorizationUrl: string, decision?: ConsentDecision): Promise<BrowserPage> {
     return follow(await this.consent(authorizationUrl, decision))
+  }
+
+  /**
+   * A grant and its first tokens without any flow: what the person would have got with consent. For tests that begin
+   * with a connection.
+   */
+  grant(request: GrantRequest = {}): GrantedTokens {
+    const { user = this.#behaviour.user ?? 'ada', scopes = [], clientId = this.client().clientId } = request
+    const { accessToken, refreshToken, lifetimeSeconds } = this.#state.grants.issueTokens(
+      clientId,
+      user,
+      scopes,
+    )
+    return { accessToken, refreshToken, expiresInSeconds: lifetimeSeconds, scopes }
   }
 
   // Control.
@@ -250,72 +258,9 @@ export class AuthorizationServer {
     return this.#state.secrets.issued()
   }
 
-  // Below: how requests are served.
-
   /** The server's clock: milliseconds since 1970. */
   clock(): number {
     return this.#now() + (this.#behaviour.clockSkewSeconds ?? 0) * 1000 + this.#advancedMs
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on('error', () => undefined)
-    response.sendDate = false
-    const url = new URL(request.url ?? '/', this.url)
-    const endpoint = endpointAt(url.pathname)
-    const body = await readAll(request)
-    if (body === undefined || endpoint === undefined)
-      return deliver(response, json({ error: 'not_found' }, body === undefined ? 413 : 404), {})
-    const exchange = { endpoint, method: request.method ?? 'GET', url, headers: request.headers, body }
-    const { params } = this.#log.record(exchange, this.clock())
-    const refresh = endpoint === 'token' && params['grant_type'] === 'refresh_token'
-    const answer = () => this.#answer(exchange, refresh ? ['refresh', 'token'] : [endpoint], response)
-    await (refresh ? this.#log.refreshing(answer) : answer())
-  }
-
-  async #answer(exchange: Exchange, names: readonly EndpointName[], response: ServerResponse): Promise<void> {
-    const step = this.#script.next(names)
-    const reply = await this.#reply(exchange, step)
-    await pause(latencyOf(this.#behaviour, names[0] ?? exchange.endpoint) + (step.delayMs ?? 0))
-    await deliver(response, { ...reply, headers: { date: this.#date(), ...reply.headers } }, step)
-  }
-
-  async #reply(exchange: Exchange, step: ScriptedAnswer): Promise<Reply> {
-    if (!isCarriedOut(step)) return madeUpReply(step) ?? { status: 200, headers: {}, body: '' }
-    const allowed = methodsOf(exchange.endpoint)
-    if (allowed !== undefined && !allowed.includes(exchange.method))
-      return json({ error: 'invalid_request' }, 405, { allow: allowed.join(', ') })
-    try {
-      return await this.#route(exchange)
-    } catch (error) {
-      return json({ error: 'server_error', error_description: String(error) }, 500)
-    }
-  }
-
-  #route(exchange: Exchange): Reply | Promise<Reply> {
-    switch (exchange.endpoint) {
-      case 'authorization':
-        return this.#authorization.answer(exchange)
-      case 'consent':
-        return this.#authorization.decide(exchange)
-      case 'revocation':
-        return revocationEndpoint(this.#state, exchange)
-      case 'introspection':
-        return introspectionEndpoint(this.#state, exchange)
-      case 'metadata':
-        return metadataEndpoint(this.#state, exchange.url.pathname)
-      case 'jwks':
-        return jwksEndpoint()
-      case 'userinfo':
-        return userinfoEndpoint(this.#state, exchange)
-      case 'api':
-        return apiEndpoint(this.#state, exchange)
-      default:
-        return tokenEndpoint(this.#state, exchange)
-    }
-  }
-
-  #date(): string {
-    return new Date(this.clock()).toUTCString()
   }
 }
 
@@ -332,7 +277,7 @@ export async function startAuthorizationServer(
   options: AuthorizationServerOptions = {},
 ): Promise<AuthorizationServer> {
   const server = new AuthorizationServer(options)
-  await server.listen(options.port ?? 0)
+  await server.open(options.port ?? 0)
   return server
 }
 
@@ -341,41 +286,4 @@ function placementFacts(placement: ServerBehaviour['tokenPlacement'] = {}): Part
   if (query !== undefined) return { accessTokenQueryParam: query }
   if (scheme !== undefined) return { accessTokenHeader: `${header ?? 'Authorization'}: ${scheme}` }
   return header === undefined ? {} : { accessTokenHeader: header }
-}
-
-function endpointAt(path: string): EndpointName | undefined {
-  if (path === PATHS.api || path.startsWith(`${PATHS.api}/`)) return 'api'
-  if (path === '/.well-known/oauth-authorization-server' || path === '/.well-known/openid-configuration')
-    return 'metadata'
-  for (const [endpoint, at] of Object.entries(PATHS)) if (at === path) return endpoint as EndpointName
-  return undefined
-}
-
-function methodsOf(endpoint: EndpointName): readonly string[] | undefined {
-  if (endpoint === 'api') return undefined
-  if (endpoint === 'authorization' || endpoint === 'userinfo') return ['GET', 'POST']
-  return endpoint === 'metadata' || endpoint === 'jwks' ? ['GET', 'HEAD'] : ['POST']
-}
-
-/** The body, or nothing when it is too long. */
-async function readAll(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  try {
-    for await (const chunk of request) {
-      length += chunk.length
-      if (length > MAX_BODY_BYTES) return undefined
-      chunks.push(chunk)
-    }
-  } catch {
-    return undefined
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function pause(milliseconds: number): Promise<void> | undefined {
-  if (milliseconds <= 0) return undefined
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds).unref()
-  })
 }

@@ -111,15 +111,18 @@ export class Grants {
     }
     const fault = this.#codeFault(code, clientId, parameters)
     if (fault !== undefined) return fault
-    const grant: Grant = { id: this.#grants.length + 1, clientId, user: code.user, scopes: code.scopes }
-    this.#grants.push(grant)
-    code.grant = grant
+    const tokens = this.issueTokens(clientId, code.user, code.scopes)
+    code.grant = tokens.grant
     const asRequested = code.scopes.join(' ') === code.requestedScopes.join(' ')
-    return {
-      ...this.#issue(grant, code.scopes, this.#newRefreshToken(grant)),
-      asRequested,
-      nonce: code.nonce,
-    }
+    return { ...tokens, asRequested, nonce: code.nonce }
+  }
+
+  /** A new grant and its first tokens. */
+  issueTokens(clientId: string, user: string, scopes: readonly string[]): IssuedTokens {
+    const grant: Grant = { id: this.#grants.length + 1, clientId, user, scopes }
+    this.#grants.push(grant)
+    const refreshToken = this.#newRefreshToken(grant)
+    return { ...this.#issue(grant, scopes, refreshToken), asRequested: true, nonce: undefined }
   }
 
   #codeFault(code: Code, clientId: string, parameters: ReadonlyMap<string, string>): Fault | undefined {

@@ -1,5 +1,10 @@
 // toolgrant/testing: an authorization server on loopback for tests, strict by default, misbehaving on request. Node only.
-export { type AuthorizationServer, startAuthorizationServer } from './authorization-server.ts'
+export {
+  type AuthorizationServer,
+  type GrantedTokens,
+  type GrantRequest,
+  startAuthorizationServer,
+} from './authorization-server.ts'
 export type {
   ApiAnswer,
   ApiCall,
