@@ -118,8 +118,8 @@ function validityFrom(now: number): Validity {
 
 /** Key and certificate live in one file, so that one rename replaces both. `undefined`: make a new one. */
 function readBundle(text: string | undefined, now: number): SelfSigned | undefined {
-  const [cert] = text?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/) ?? []
-  const [key] = text?.match(/-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----/) ?? []
+  const [cert] = text?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/) ?? []
+  const [key] = text?.match(/-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/) ?? []
   if (cert === undefined || key === undefined || lifetimeLeft(cert, now) < renewalMs) return undefined
   try {
     process.getBuiltinModule('node:tls').createSecureContext({ cert, key })
@@ -151,7 +151,7 @@ async function keepBundle(folder: string, file: string, { cert, key }: SelfSigne
     await chmod(folder, 0o700) // one that was there before, too
     const handle = await open(draft, 'wx', 0o600)
     try {
-      await handle.writeFile(`${key.trim()}\n${cert.trim()}\n`)
+      await handle.writeFile(key + cert)
       await handle.sync()
     } finally {
       await handle.close()

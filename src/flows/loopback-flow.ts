@@ -11,8 +11,9 @@ import {
 } from '../oauth/index.ts'
 import { alreadyReceivedPage, failureOf } from './failure.ts'
 import type { FlowEvent, FlowListener, StartedFlow } from './flow.ts'
-import type { CallbackRoute, CallbackSite, Respond } from './loopback-listener.ts'
+import type { CallbackRoute, Respond } from './loopback-listener.ts'
 import { pastedUrl } from './loopback-paste.ts'
+import type { CallbackSite } from './loopback-site.ts'
 import { type FlowPages, failurePage, successPage } from './page.ts'
 
 /** What a flow is made of, once it listens. */

@@ -8,10 +8,10 @@ import { callbackAddress } from './loopback-address.ts'
 import { browserOpener } from './loopback-browser.ts'
 import { listenerCertificate } from './loopback-certificate.ts'
 import { emitterFor, type FlowEventBody, Lifetime, LoopbackFlow } from './loopback-flow.ts'
-import { type CallbackSite, openCallbackSite } from './loopback-listener.ts'
 import { stderrFlowLog } from './loopback-log.ts'
 import type { LoopbackOptions } from './loopback-options.ts'
 import { readPastes } from './loopback-paste.ts'
+import { type CallbackSite, openCallbackSite } from './loopback-site.ts'
 
 /** How long a person has when the request does not say, in milliseconds: five minutes. */
 export const defaultFlowTimeoutMs = 300_000
