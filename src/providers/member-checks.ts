@@ -38,9 +38,11 @@ const TOKEN_FIELDS = ['access_token', 'refresh_token', 'expires_in', 'token_type
 const PATH = /^[A-Za-z0-9_$-]+(\.[A-Za-z0-9_$-]+)*$/
 const HEADER_NAME = /^[!#$%&'*+.^_`|~A-Za-z0-9-]+$/
 const OURS = [
-  'state',
+  'response_type',
   'client_id',
   'redirect_uri',
+  'state',
+  'nonce',
   'code_challenge',
   'code_challenge_method',
   'code_verifier',

@@ -10,7 +10,7 @@ function templated(variable: UrlVariable, templates: { authorizationUrl?: string
     tokenUrl: 'https://acme.example/{shop}/token',
     apiBaseUrl: 'https://{shop}.acme.example/api',
     apiHosts: ['*.{shop}.acme.example'],
-    authorizationParams: { audience: 'https://{shop}.acme.example', nonce: '{random}' },
+    authorizationParams: { audience: 'https://{shop}.acme.example', trace: '{random}' },
     urlVariables: [variable],
     ...templates,
   })
@@ -29,7 +29,7 @@ describe('resolveVariables', () => {
       tokenUrl: 'https://acme.example/blue-1/token',
       apiBaseUrl: 'https://blue-1.acme.example/api',
       apiHosts: ['*.blue-1.acme.example'],
-      authorizationParams: { audience: 'https://blue-1.acme.example', nonce: '{random}' },
+      authorizationParams: { audience: 'https://blue-1.acme.example', trace: '{random}' },
     })
     expect(Object.isFrozen(filled)).toBe(true)
     expect(resolveVariables(filled, { shop: 'blue-1' })).toEqual(filled)
