@@ -59,7 +59,7 @@ describe('P18 the built-in pages', () => {
 
   it('say honestly what was granted and what was not', async () => {
     const { body } = await successPage({ provider: 'Acme', scopes: ['read'], missingScopes: ['write'] })
-    expect(body).toMatch(/It may now use<\/h2><ul><li><code>read<\/code>/)
+    expect(body).toMatch(/>Granted<\/h2><ul><li><code>read<\/code>/)
     expect(body).toMatch(/Not granted<\/h2><ul><li><code>write<\/code>/)
     const scopes = Array.from({ length: 30 }, (_, index) => `scope-${index}`)
     expect((await successPage({ ...success, scopes })).body).toContain('and 18 more')

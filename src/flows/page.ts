@@ -61,9 +61,8 @@ export async function successPage(page: SuccessPage, pages: FlowPages = {}): Pro
   const account = page.account === undefined ? '' : ` as <strong>${escapeHtml(page.account)}</strong>`
   return builtInPage(200, 'success', `Connected to ${page.provider}`, [
     `<p>Your <strong>${escapeHtml(page.provider)}</strong> account is now connected${account}.</p>`,
-    scopeList('It may now use', page.scopes),
-    scopeList('Not granted', page.missingScopes),
-    '<p class="next">You can close this window and go back to where you started.</p>',
+    '<p>You can close this window and go back to where you started.</p>',
+    scopeLists(page),
   ])
 }
 
@@ -74,7 +73,7 @@ export async function failurePage(page: FailurePage, pages: FlowPages = {}): Pro
   return builtInPage(page.status, 'failure', page.title, [
     `<p>${escapeHtml(page.message)}</p>`,
     page.details === undefined ? '' : `<pre>${escapeHtml(page.details)}</pre>`,
-    `<p class="next">${escapeHtml(page.nextStep)}</p>`,
+    `<p class="rest">${escapeHtml(page.nextStep)}</p>`,
   ])
 }
 
@@ -107,12 +106,25 @@ export function escapeHtml(text: string): string {
 
 const longestScopeList = 12
 
+function scopeLists({ scopes, missingScopes }: SuccessPage): string {
+  const lists = scopeList('Granted', scopes) + scopeList('Not granted', missingScopes)
+  return lists === '' ? '' : `<div class="rest">${lists}</div>`
+}
+
 function scopeList(title: string, scopes: readonly string[]): string {
   if (scopes.length === 0) return ''
-  const shown = scopes.slice(0, longestScopeList).map((scope) => `<li><code>${escapeHtml(scope)}</code></li>`)
+  const shown = scopes.slice(0, longestScopeList).map((scope) => `<li><code>${breakable(scope)}</code></li>`)
   const rest = scopes.length - longestScopeList
   if (rest > 0) shown.push(`<li>and ${rest} more</li>`)
   return `<h2>${title}</h2><ul>${shown.join('')}</ul>`
+}
+
+/** Long scopes are URLs or dotted names: they may break after a slash or dot. */
+function breakable(scope: string): string {
+  return scope
+    .split(/(?<=[/.:](?![/.:]))/)
+    .map(escapeHtml)
+    .join('<wbr>')
 }
 
 const marks = {
@@ -165,17 +177,18 @@ const style = `
 @media (prefers-color-scheme:dark){:root{--page:#0d1117;--card:#161b22;--text:#e6edf3;--soft:#9ba6b2;--line:#30363d;--good:#4ac26b;--bad:#ff8a80;--chip:#222932}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;min-height:100dvh;padding:1.5rem;display:flex;flex-direction:column;align-items:center;justify-content:center;gap:1.25rem;background:var(--page);color:var(--text);font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif}
-main{width:100%;max-width:27rem;padding:2.25rem 2rem 2rem;background:var(--card);border:1px solid var(--line);border-radius:1rem;box-shadow:0 1px 2px #0001,0 8px 24px #0000000f;text-align:center;overflow-wrap:anywhere}
+main{width:100%;max-width:27rem;padding:2.25rem 2rem;background:var(--card);border:1px solid var(--line);border-radius:1rem;box-shadow:0 1px 2px #0001,0 8px 24px #0000000f;text-align:center;overflow-wrap:anywhere}
 svg{width:3.5rem;height:3.5rem;fill:none;stroke:var(--good);stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}
 .failure svg{stroke:var(--bad)}
 h1{margin:.75rem 0 .5rem;font-size:1.4rem;line-height:1.25;font-weight:650;text-wrap:balance}
-h2{margin:1.5rem 0 .5rem;font-size:.8125rem;font-weight:600;color:var(--soft)}
+h2{margin:0 0 .5rem;font-size:.8125rem;font-weight:600;color:var(--soft)}
 p{margin:.5rem 0;text-wrap:pretty}
 ul{display:flex;flex-wrap:wrap;justify-content:center;gap:.375rem;margin:0;padding:0;list-style:none;font-size:.875rem;color:var(--soft)}
+ul+h2{margin-top:1.25rem}
 code{display:block;padding:.125rem .5rem;background:var(--chip);border-radius:.375rem;color:var(--text)}
 code,pre{font:.8125rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 pre{margin:1rem 0;padding:.75rem .875rem;background:var(--chip);border-radius:.5rem;text-align:left;white-space:pre-wrap}
-.next{margin-top:1.5rem;padding-top:1.25rem;border-top:1px solid var(--line);color:var(--soft)}
+.rest{margin:1.5rem 0 0;padding-top:1.25rem;border-top:1px solid var(--line);color:var(--soft)}
 footer{font-size:.8125rem;color:var(--soft);text-align:center}
-@media (max-width:24rem){body{padding:1rem;justify-content:flex-start}main{padding:1.75rem 1.25rem 1.5rem}}
+@media (max-width:24rem){body{padding:1rem;justify-content:flex-start}main{padding:1.75rem 1.25rem}}
 `.trim()
