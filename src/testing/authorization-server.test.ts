@@ -353,6 +353,7 @@ describe('what tests hold it by', () => {
       tokenEndpointAuthMethod: 'client_secret_basic',
       pkce: 'required',
     })
+    expect(server.provider({ issuer: undefined })).not.toHaveProperty('issuer')
   })
 
   it('remembers every request and every secret', async () => {

@@ -1,6 +1,6 @@
 // An OAuth 2.0 authorization server on loopback that is strict by default and misbehaves on request. For tests only:
 // it keeps everything in memory and shows every secret to whoever holds it. It shares no code with the client.
-import type { ProviderDefinition, ProviderFacts } from '../providers/index.ts'
+import type { ProviderDefinition } from '../providers/index.ts'
 import type {
   AuthorizationServerOptions,
   ConsentDecision,
@@ -13,7 +13,7 @@ import { type BrowserPage, consentAt, follow } from './browser.ts'
 import { Clients } from './clients.ts'
 import { type Grant, Grants } from './grants.ts'
 import { HttpListener } from './http-listener.ts'
-import { PATHS } from './metadata.ts'
+import { describeProvider, type ProviderOverrides } from './provider-description.ts'
 import { type RecordedRequest, RequestLog, type ServerCounts } from './request-log.ts'
 import { Script } from './script.ts'
 import { Secrets } from './secrets.ts'
@@ -91,40 +91,13 @@ export class AuthorizationServer {
 
   // What the client under test is given.
 
-  /** This server as data for `defineProvider`. `issuer` is set, so `iss` and id_tokens are checked. */
-  provider(overrides: Partial<ProviderFacts> = {}): ProviderDefinition {
-    const shape = this.#behaviour.tokenAnswer ?? {}
-    const unit = shape.expiresIn
-    const counted = unit === 'milliseconds' || unit === 'epoch-seconds' || unit === 'iso8601'
-    return {
-      id: 'simulated',
-      name: 'Simulated provider',
-      issuer: this.url,
-      authorizationUrl: this.url + PATHS.authorization,
-      tokenUrl: this.url + PATHS.token,
-      revocationUrl: this.url + PATHS.revocation,
-      introspectionUrl: this.url + PATHS.introspection,
-      userinfoUrl: this.url + PATHS.userinfo,
-      jwksUrl: this.url + PATHS.jwks,
-      apiBaseUrl: this.url + PATHS.api,
-      issParameterSupported: this.#behaviour.issParameter ?? true,
-      pkce: (this.#behaviour.requirePkce ?? true) ? 'required' : 'supported',
-      refreshTokenRotation: this.#behaviour.rotation ?? true,
-      ...(this.#registered[0] === undefined
-        ? {}
-        : { tokenEndpointAuthMethod: this.#registered[0].tokenEndpointAuthMethod }),
-      ...(this.#behaviour.scopeSeparator === undefined
-        ? {}
-        : { scopeSeparator: this.#behaviour.scopeSeparator }),
-      ...(this.#behaviour.tokenRequestFormat === undefined
-        ? {}
-        : { tokenRequestFormat: this.#behaviour.tokenRequestFormat }),
-      ...placementFacts(this.#behaviour.tokenPlacement),
-      ...(shape.path === undefined ? {} : { tokenResponsePath: shape.path }),
-      ...(shape.aliases === undefined ? {} : { tokenResponseAliases: shape.aliases }),
-      ...(counted ? { expiresInUnit: unit } : {}),
-      ...overrides,
-    }
+  /**
+   * This server as data for `defineProvider`. Its `issuer` is set, so `iss` and id_tokens are checked; an override of
+   * `undefined` takes a member away.
+   */
+  provider(overrides: ProviderOverrides = {}): ProviderDefinition {
+    const method = this.#registered[0]?.tokenEndpointAuthMethod
+    return describeProvider(this.url, this.#behaviour, method, overrides)
   }
 
   /** A registered client: the first, or the one at `index`. */
@@ -279,11 +252,4 @@ export async function startAuthorizationServer(
   const server = new AuthorizationServer(options)
   await server.open(options.port ?? 0)
   return server
-}
-
-function placementFacts(placement: ServerBehaviour['tokenPlacement'] = {}): Partial<ProviderFacts> {
-  const { header, scheme, query } = placement
-  if (query !== undefined) return { accessTokenQueryParam: query }
-  if (scheme !== undefined) return { accessTokenHeader: `${header ?? 'Authorization'}: ${scheme}` }
-  return header === undefined ? {} : { accessTokenHeader: header }
 }

@@ -139,6 +139,8 @@ export interface ServerBehaviour {
   omitRefreshToken?: boolean
   /** Body of token requests. Default: `form`. */
   tokenRequestFormat?: 'form' | 'json'
+  /** Revocation requests. Default: `form` (RFC 7009). `bearer`: an empty POST with the access token ends its grant. */
+  revocationFormat?: 'form' | 'json' | 'bearer'
   tokenAnswer?: TokenAnswerShape
   /** Whether there is OpenID Connect: metadata, JWKS, an id_token with scope `openid`. Default: false. */
   openid?: boolean

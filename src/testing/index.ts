@@ -21,4 +21,5 @@ export type {
 } from './behaviour.ts'
 export type { BrowserPage } from './browser.ts'
 export type { Grant } from './grants.ts'
+export type { ProviderOverrides } from './provider-description.ts'
 export type { RecordedRequest, ServerCounts } from './request-log.ts'

@@ -233,4 +233,21 @@ describe('revocation and introspection', () => {
     expect((await refresh(bob.refresh_token)).body).toMatchObject({ error: 'invalid_grant' })
     expect(server.revokeGrants()).toBe(1)
   })
+
+  it('takes JSON, or the token itself, where it is told so', async () => {
+    const one = connect()
+    server.configure({ revocationFormat: 'json' })
+    const headers = { 'content-type': 'application/json', ...basic() }
+    const body = JSON.stringify({ token: one.refresh_token })
+    expect((await post('/revoke', { token: one.refresh_token })).status).toBe(400)
+    expect((await fetch(`${server.url}/revoke`, { method: 'POST', headers, body })).status).toBe(200)
+    expect(server.isActive(one.access_token)).toBe(false)
+    const two = connect()
+    server.configure({ revocationFormat: 'bearer' })
+    const bearer = { authorization: `Bearer ${two.access_token}` }
+    const revoke = async () =>
+      (await fetch(`${server.url}/revoke`, { method: 'POST', headers: bearer })).status
+    expect([await revoke(), await revoke()]).toEqual([200, 401])
+    expect(server.isActive(two.refresh_token)).toBe(false)
+  })
 })

@@ -55,7 +55,7 @@ async function signIdToken(
 }
 
 function redeem(state: ServerState, exchange: Exchange, behaviour: ServerBehaviour): IssuedTokens | Fault {
-  const request = authenticated(state, exchange, behaviour)
+  const request = authenticated(state, exchange, behaviour.tokenRequestFormat ?? 'form')
   if (isFault(request)) return request
   const { client, parameters } = request
   switch (parameters.get('grant_type')) {
@@ -80,7 +80,9 @@ function redeem(state: ServerState, exchange: Exchange, behaviour: ServerBehavio
 
 /** RFC 7009: any token that is not the client's own, or not known, is a success. */
 export function revocationEndpoint(state: ServerState, exchange: Exchange): Reply {
-  const request = authenticated(state, exchange, state.behaviour())
+  const { revocationFormat = 'form' } = state.behaviour()
+  if (revocationFormat === 'bearer') return revokeBearer(state, exchange)
+  const request = authenticated(state, exchange, revocationFormat)
   if (isFault(request)) return refusal(request)
   const token = request.parameters.get('token')
   if (token === undefined) return refusal(missing('token'))
@@ -89,9 +91,20 @@ export function revocationEndpoint(state: ServerState, exchange: Exchange): Repl
   return { status: 200, headers: NO_STORE, body: '' }
 }
 
+/** As Dropbox and Slack do it: whoever holds a live access token may end its grant. */
+function revokeBearer(state: ServerState, exchange: Exchange): Reply {
+  const token = /^Bearer (\S+)$/i.exec(exchange.headers.authorization ?? '')?.[1] ?? ''
+  const live = state.grants.liveAccessToken(token)
+  if (live === undefined)
+    return refusal({ error: 'invalid_token', description: 'the token is dead', status: 401 })
+  state.grants.revokeWhere(({ id }) => id === live.grant.id)
+  return { status: 200, headers: NO_STORE, body: '' }
+}
+
 /** RFC 7662 section 2.2: a dead or unknown token is `{"active":false}` and nothing else. */
 export function introspectionEndpoint(state: ServerState, exchange: Exchange): Reply {
-  const request = authenticated(state, exchange, state.behaviour())
+  const format = state.behaviour().revocationFormat === 'json' ? 'json' : 'form'
+  const request = authenticated(state, exchange, format)
   if (isFault(request)) return refusal(request)
   const token = request.parameters.get('token')
   if (token === undefined) return refusal(missing('token'))
@@ -113,9 +126,9 @@ interface AuthenticatedRequest {
 function authenticated(
   state: ServerState,
   exchange: Exchange,
-  behaviour: ServerBehaviour,
+  format: 'form' | 'json',
 ): AuthenticatedRequest | Fault {
-  const parameters = readBody(exchange, behaviour.tokenRequestFormat ?? 'form')
+  const parameters = readBody(exchange, format)
   if (isFault(parameters)) return parameters
   const client = state.clients.authenticate(exchange, parameters)
   return isFault(client) ? client : { client, parameters }
