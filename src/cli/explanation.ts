@@ -68,6 +68,7 @@ const nextSteps: Readonly<Record<string, string>> = {
     'Choose another port with --port <number>, if the provider accepts it; --port 0 takes any free one.',
   account_ambiguous: 'List the accounts with: toolgrant connections, then choose one with --account <label>.',
   unauthorized: 'Consent again with: toolgrant connect <provider>',
+  timeout: 'Try again; where a person needs longer, toolgrant connect --timeout <seconds> gives more time.',
   tool_unknown: 'List the tools with: toolgrant tools',
   access_denied: 'Nothing was stored. Run the same command again when the person agrees.',
   unexpected: 'This may be a bug. TOOLGRANT_DEBUG=1 shows where it happened.',

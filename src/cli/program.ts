@@ -164,7 +164,6 @@ function addTools(program: Command, act: Act): void {
   const tools = program
     .command('tools')
     .description('list the tools of the module that the configuration names')
-    .option('--user <id>', 'whose connections to look at (default: yours)')
     .addOption(
       new Option('--schema <dialect>', 'print the schemas for a model').choices([
         'openai',

@@ -13,12 +13,12 @@ export async function askForProvider(
 ): Promise<Provider | undefined> {
   const choice = await autocomplete({
     ...streams,
-    message: 'Which provider do you want to connect first?',
+    message: 'Which provider do you want to connect first? (none: only write the files)',
     placeholder: 'Type to search',
     maxItems: 10,
     options: [
       ...providers.map(({ id, name = id }) => ({ value: id, label: name, hint: id })),
-      { value: '', label: 'none for now', hint: 'only write the files' },
+      { value: '', label: 'none', hint: 'only write the files' },
     ],
   })
   const id = answered(context, choice)

@@ -1,6 +1,6 @@
 // Configuration: files, environment, what is missing and what is odd. Rows P100 and P101.
 import { chmod, chown, lchown, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -294,13 +294,23 @@ https = true
     expect(config.callback).toEqual({ port: 9000, https: false })
   })
 
-  it.each(['memory:', 'postgres://db/x', 'sqlite::memory:', 'sqlite:/var/x.db', 'sqlite:///var/x.db'])(
+  it.each(['memory:', 'postgres://db/x', 'sqlite::memory:', 'sqlite:/var/x.db'])(
     'leaves the vault URL %s as it is',
     async (url) => {
       await write('toolgrant.toml', `[vault]\nurl = "${url}"\n`)
       expect((await load()).vault.url).toBe(url)
     },
   )
+
+  it.each([
+    ['x.db', (here: string) => join(here, 'x.db')],
+    ['sqlite://x.db', (here: string) => `sqlite:${join(here, 'x.db')}`],
+    ['sqlite:///var/x.db', () => 'sqlite:/var/x.db'],
+    ['~/x.db', () => join(homedir(), 'x.db')],
+  ])('makes the vault URL %s absolute', async (url, expected) => {
+    await write('toolgrant.toml', `[vault]\nurl = "${url}"\n`)
+    expect((await load()).vault.url).toBe(expected(folder))
+  })
 
   it.each([
     ['TOOLGRANT_CALLBACK__PORT', '70000'],

@@ -1,6 +1,6 @@
 // What the files say, checked: each value has the right type, each unknown key is reported with the name that was
 // probably meant. A value is never quoted, because it may be a secret that landed under the wrong key.
-import { isAbsolute, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
 import type { Layer, Table } from './config-file.ts'
 import { nearestName } from './nearest-name.ts'
@@ -90,13 +90,12 @@ export class Settings {
   }
 }
 
-/** A vault URL whose path, when relative, starts at `folder`; `~/` is the home folder. URLs of servers stay as they are. */
+/** A vault URL whose path, when relative, starts at `folder`; `~/` is the home folder. Other URLs stay as they are. */
 export function absoluteVaultUrl(url: string, folder: string, home: string): string {
-  const [, scheme = '', path = ''] = /^(sqlite:)?(.*)$/s.exec(url) ?? []
-  if (!scheme && /^[a-z][a-z0-9+.-]+:/i.test(path)) return url
-  if (path.startsWith('//') || path === ':memory:' || path === '') return url
+  const [, scheme = '', path = ''] = /^(sqlite:(?:\/\/(?=.))?)?(.*)$/s.exec(url) ?? []
+  if (path === '' || path === ':memory:' || (!scheme && /^[a-z][a-z0-9+.-]+:/i.test(path))) return url
   const expanded = path.startsWith('~/') ? join(home, path.slice(2)) : path
-  return scheme + (isAbsolute(expanded) ? expanded : resolve(folder, expanded))
+  return (scheme && 'sqlite:') + resolve(folder, expanded)
 }
 
 /** A {@link ConfigurationError} `config_invalid` about one file. */

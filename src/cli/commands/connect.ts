@@ -1,6 +1,9 @@
 // `toolgrant connect <provider>`: consent in the browser, answered on loopback or by a pasted address, kept in the vault.
 import type { CallbackSettings } from '../../config/index.ts'
 import type { FlowEvent, LoopbackOptions, StartedFlow } from '../../flows/index.ts'
+import { type Registration, randomState } from '../../oauth/index.ts'
+import type { Provider } from '../../providers/index.ts'
+import type { Connection, Vault } from '../../vault/index.ts'
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
@@ -19,26 +22,37 @@ export interface ConnectOptions extends AddressOptions {
   timeout: number
 }
 
-/** Gets a person's consent and keeps the connection. Nothing is kept when anything fails. */
+/** How long a person has, in seconds, unless `--timeout` says otherwise. */
+export const defaultTimeoutSeconds = 300
+
+/** Gets a person's consent and keeps the connection. */
 export async function connect(
   context: CommandContext,
   options: ConnectOptions,
   provider = '',
 ): Promise<ExitCode | undefined> {
-  const { output } = context
+  const connection = await connectProvider(context, provider, options)
+  if (context.output.json) await context.output.document(connectionRecord(connection))
+  return undefined
+}
+
+/** The same without data on stdout. Nothing is kept when anything fails. */
+export async function connectProvider(
+  context: CommandContext,
+  providerId: string,
+  options: ConnectOptions,
+): Promise<Connection> {
   const config = await context.config()
-  const registration = await config.registration(provider)
-  const address = await context.address(provider, options)
-  // Before the person is asked: a store or key in trouble must not cost a consent.
+  const registration = await config.registration(providerId)
+  const address = await context.address(providerId, options)
   const vault = await context.vault()
+  await assertWritable(vault, registration)
   const { loopback } = await import('../../flows/index.ts')
-  const flow = loopback({
-    ...listening(registration.client.redirectUri === undefined ? config.callback : {}, options),
-    onEvent: (event) => tell(context, event),
-  })
+  const callback = registration.client.redirectUri === undefined ? config.callback : {}
+  const flow = loopback({ ...listening(callback, options), onEvent: (event) => tell(context, event) })
   const started = await flow.start({
     registration,
-    scopes: options.scopes ?? config.scopes(provider),
+    scopes: options.scopes ?? config.scopes(registration.provider.id),
     user: address.user,
     account: address.account,
     timeoutMs: options.timeout * 1000,
@@ -46,12 +60,38 @@ export async function connect(
   })
   const tokens = await waitForPerson(context, started, options)
   const connection = await vault.save(address, tokens)
-  const name = registration.provider.name ?? registration.provider.id
-  output.note(`${output.style('green', '✓')} Connected ${name} for ${address.user}.`)
-  const missing = started.scopes.filter((scope) => !tokens.scopes.includes(scope))
+  tellOutcome(context, registration.provider, connection, started.scopes)
+  return connection
+}
+
+/** Before the person is asked: a store that is read-only or full must not cost a consent. Leaves nothing behind. */
+async function assertWritable(vault: Vault, { provider, client }: Registration): Promise<void> {
+  const state = randomState()
+  const now = Date.now()
+  const lifetime = { createdAt: now, expiresAt: now + 60_000 }
+  const { clientId } = client
+  await vault.putPending({
+    version: 1,
+    provider: provider.id,
+    clientId,
+    state,
+    redirectUri: '',
+    scopes: [],
+    ...lifetime,
+  })
+  await vault.takePending(state)
+}
+
+function tellOutcome(
+  { output }: CommandContext,
+  provider: Provider,
+  connection: Connection,
+  asked: readonly string[],
+): void {
+  const name = provider.name ?? provider.id
+  output.note(`${output.style('green', '✓')} Connected ${name} for ${connection.user}.`)
+  const missing = asked.filter((scope) => !connection.scopes.includes(scope))
   if (missing.length > 0) output.warn(`${name} did not grant: ${missing.join(' ')}`)
-  if (output.json) await output.document(connectionRecord(connection))
-  return undefined
 }
 
 /** Where to listen: the command line, then the client's redirect URI, then the configuration, then the flow's defaults. */

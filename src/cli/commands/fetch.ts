@@ -32,7 +32,7 @@ export async function fetchUrl(
   const provider = await apiProvider(context, providerId, options)
   const address = await context.address(providerId, options)
   const vault = await context.vault()
-  const source = vault.source(address, options.scopes === undefined ? {} : { scopes: options.scopes })
+  const source = vault.source(address, { scopes: options.scopes })
   const session = new Session(source, { provider, unauthorized: 'return' })
   using spinner = new Spinner(output, 'Waiting for the answer …')
   const response = await session.fetch(url, { ...request, signal })
@@ -110,7 +110,8 @@ async function printResponse(
 ): Promise<void> {
   if (include) {
     const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\n`).join('')
-    await output.write(`HTTP ${response.status} ${response.statusText}`.trimEnd() + `\n${headers}\n`)
+    const statusLine = `HTTP ${response.status} ${response.statusText}`.trimEnd()
+    await output.write(`${statusLine}\n${headers}\n`)
   }
   if (response.body) for await (const chunk of response.body) await output.write(chunk)
 }

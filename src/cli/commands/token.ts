@@ -18,8 +18,8 @@ export async function token(
   const { output, signal } = context
   const address = await context.address(provider, options)
   const vault = await context.vault()
-  const source = vault.source(address, options.scopes === undefined ? {} : { scopes: options.scopes })
-  const tokens = await source.token({
+  const tokens = await vault.token(address, {
+    scopes: options.scopes,
     signal,
     ...(options.validFor === undefined ? {} : { validForSeconds: options.validFor }),
   })
