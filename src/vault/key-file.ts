@@ -1,7 +1,4 @@
-// The vault's key in a file that only its owner can read. [Node]
-import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+// The vault's key in a file that only its owner can read. [Node, loaded at first use]
 import { KeyError } from '../errors.ts'
 import { generateKey, SealingKey } from '../seal.ts'
 import type { KeyProvider } from './keys.ts'
@@ -43,10 +40,12 @@ async function readKeys(path: string): Promise<SealingKey[]> {
 }
 
 async function readPrivately(path: string): Promise<string | undefined> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw unavailable(path, codeOf(error), error)
-  })
+  const file = await files()
+    .open(path, 'r')
+    .catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw unavailable(path, codeOf(error), error)
+    })
   if (file === undefined) return undefined
   try {
     const { mode } = await file.stat()
@@ -69,12 +68,14 @@ function tooOpen(path: string, mode: number): KeyError {
 
 /** Complete or not at all, and never over an existing file: written beside it, flushed, then linked into place. */
 async function writeKey(path: string): Promise<void> {
-  const beside = `${path}.${randomUUID()}`
+  const { mkdir, unlink } = files()
+  const folder = process.getBuiltinModule('node:path').dirname(path)
+  const beside = `${path}.${globalThis.crypto.randomUUID()}`
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
     await writeFlushed(beside)
     await putInPlace(beside, path)
-    await flushFolder(dirname(path))
+    await flushFolder(folder)
   } catch (error) {
     throw unavailable(path, codeOf(error), error)
   } finally {
@@ -83,7 +84,7 @@ async function writeKey(path: string): Promise<void> {
 }
 
 async function writeFlushed(path: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
+  const file = await files().open(path, 'wx', 0o600)
   try {
     await file.writeFile(`${header}${generateKey()}\n`)
     await file.sync()
@@ -94,7 +95,7 @@ async function writeFlushed(path: string): Promise<void> {
 
 async function putInPlace(from: string, to: string): Promise<void> {
   try {
-    await link(from, to)
+    await files().link(from, to)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error))) throw error
@@ -107,9 +108,15 @@ async function putInPlace(from: string, to: string): Promise<void> {
 
 /** Makes the new name itself durable, where the system lets a folder be opened. */
 async function flushFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined)
+  const folder = await files()
+    .open(path, 'r')
+    .catch(() => undefined)
   await folder?.sync().catch(() => {})
   await folder?.close()
+}
+
+function files() {
+  return process.getBuiltinModule('node:fs/promises')
 }
 
 function unavailable(path: string, reason: string, cause?: unknown): KeyError {

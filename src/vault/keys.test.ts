@@ -257,21 +257,21 @@ describe('unlocking', () => {
 describe('the order of places', () => {
   const text = generateKey()
   const dataFolder = () => '/data'
-  const places = async (options: Parameters<typeof keyProviders>[0]) =>
-    (await keyProviders(options)).map(({ place }) => place)
+  const places = (options: Parameters<typeof keyProviders>[0]) =>
+    keyProviders(options).map(({ place }) => place)
 
-  it('is the option alone, else TOOLGRANT_KEY alone, else keychain and key file', async () => {
-    expect(await places({ key: text, variable: text, dataFolder })).toEqual(['the option key'])
-    expect(await places({ key: passingKey(), dataFolder })).toEqual(['the memory of this process'])
-    expect(await places({ variable: text, dataFolder })).toEqual(['TOOLGRANT_KEY'])
-    expect(await places({ variable: ' ', dataFolder })).toEqual([
+  it('is the option alone, else TOOLGRANT_KEY alone, else keychain and key file', () => {
+    expect(places({ key: text, variable: text, dataFolder })).toEqual(['the option key'])
+    expect(places({ key: passingKey(), dataFolder })).toEqual(['the memory of this process'])
+    expect(places({ variable: text, dataFolder })).toEqual(['TOOLGRANT_KEY'])
+    expect(places({ variable: ' ', dataFolder })).toEqual([
       "the system's keychain",
       'the key file /data/vault.key',
     ])
   })
 
   it('a malformed TOOLGRANT_KEY is refused, not passed over, and not quoted', async () => {
-    const providers = await keyProviders({ variable: 'canary-password', dataFolder })
+    const providers = keyProviders({ variable: 'canary-password', dataFolder })
     const error = await failure(() => unlock(memoryStore(), providers))
     expect(error.code).toBe('key_invalid')
     expect(error.message).toContain('TOOLGRANT_KEY')

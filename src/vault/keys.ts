@@ -1,6 +1,8 @@
 // Where the vault's key comes from, and the rule that a second key is never made behind the first one's back.
 import { ConfigurationError, KeyError } from '../errors.ts'
 import { generateKey, Keyring, SealingKey, sealedKeyId } from '../seal.ts'
+import { keyFile } from './key-file.ts'
+import { keychain } from './key-keychain.ts'
 import type { Store } from './store.ts'
 
 /** What a {@link KeyProvider} is told about the vault that asks. */
@@ -164,18 +166,10 @@ export interface KeyPlaces {
  * Where a vault looks for its key: what the option names alone; else `TOOLGRANT_KEY` alone, when it is set; else the
  * system's keychain and, where there is none, a key file of mode 0600 in the data folder.
  */
-export async function keyProviders({
-  key,
-  variable,
-  dataFolder,
-}: KeyPlaces): Promise<readonly KeyProvider[]> {
+export function keyProviders({ key, variable, dataFolder }: KeyPlaces): readonly KeyProvider[] {
   if (typeof key === 'string' || key instanceof Uint8Array) return [givenKey(key)]
   if (key !== undefined) return [checkedProvider(key)]
   if (variable !== undefined && variable.trim() !== '') return [givenKey(variable, 'TOOLGRANT_KEY')]
-  const [{ keychain }, { keyFile }] = await Promise.all([
-    import('./key-keychain.ts'),
-    import('./key-file.ts'),
-  ])
   return [keychain(), keyFile(`${dataFolder()}/vault.key`)]
 }
 

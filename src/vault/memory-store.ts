@@ -74,7 +74,7 @@ class MemoryStore implements Store {
   }
 
   releaseLease(id: string, owner: string): boolean {
-    return this.#update(this.#owned(id, owner), free)
+    return this.#update(this.#owned(id, owner), { leaseOwner: null, leaseUntil: null })
   }
 
   writeIntent(id: string, owner: string, generation: number, intentHash: string, leaseMs: number): boolean {

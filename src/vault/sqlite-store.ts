@@ -123,7 +123,7 @@ const sql = {
     WHERE id = :id AND generation = :generation AND status = 'active'
     AND (lease_owner IS NULL OR lease_until <= :now) RETURNING ${columns}`,
   extendLease: `UPDATE connection SET lease_until = :now + :leaseMs WHERE id = :id AND lease_owner = :owner`,
-  releaseLease: `UPDATE connection SET ${free}, updated_at = :now WHERE id = :id AND lease_owner = :owner`,
+  releaseLease: `UPDATE connection SET lease_owner = NULL, lease_until = NULL WHERE id = :id AND lease_owner = :owner`,
   writeIntent: `UPDATE connection SET intent_at = :now, intent_hash = :intentHash, lease_until = :now + :leaseMs,
     updated_at = :now
     WHERE id = :id AND lease_owner = :owner AND generation = :generation AND status = 'active'`,

@@ -114,7 +114,7 @@ export interface Store {
   ): Awaitable<ConnectionRow | undefined>
   /** Prolongs a lease that is still the owner's. `false`: it is somebody else's by now. */
   extendLease(id: string, owner: string, leaseMs: number): Awaitable<boolean>
-  /** Frees a lease that is still the owner's, and clears its intent: nothing was sent. */
+  /** Frees a lease that is still the owner's. An intent stays: it may be that of an earlier owner. */
   releaseLease(id: string, owner: string): Awaitable<boolean>
   /**
    * Writes down, before a request is sent, that a refresh token is about to be spent; prolongs the lease.

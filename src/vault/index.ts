@@ -1,0 +1,24 @@
+// toolgrant/vault: connections kept sealed and fresh. Loads SQLite, keychain and configuration only when it opens one.
+export type { Connection, ConnectionAddress } from './connection.ts'
+export type { VaultTokenRequest } from './connection-reader.ts'
+export type { VaultEvent } from './event.ts'
+export { givenKey, type KeyProvider, type KeyRequest } from './keys.ts'
+export { dataFolder } from './location.ts'
+export type { VaultOptions } from './options.ts'
+export type {
+  Awaitable,
+  ConnectionRow,
+  ConnectionStatus,
+  Grant,
+  NewGrant,
+  RefreshFailure,
+  RowAddress,
+  RowFilter,
+  Store,
+} from './store.ts'
+export {
+  type Disconnected,
+  type DisconnectOptions,
+  type SourceOptions,
+  Vault,
+} from './vault.ts'

@@ -1,0 +1,86 @@
+// Opening a vault: which store, which key, whose clients.
+import { argumentError, ConfigurationError } from '../errors.ts'
+import { type RegistrationSource, registrations } from '../oauth/index.ts'
+import type { Keyring } from '../seal.ts'
+import { type KeyProvider, keyProviders, passingKey, unlock } from './keys.ts'
+import { dataFolder, defaultLocation, type Environment, type Location, parseLocation } from './location.ts'
+import type { VaultOptions } from './options.ts'
+import type { Store } from './store.ts'
+
+/** What a vault is made of, opened and checked. */
+export interface VaultParts {
+  store: Store
+  keyring: Keyring
+  clients: RegistrationSource
+  tenant: string
+  options: VaultOptions
+}
+
+/** Opens the store, finds its key and the clients. Closes the store again when something is wrong. */
+export async function openParts(options: VaultOptions): Promise<VaultParts> {
+  const { tenant = 'default' } = options
+  assertOptions(options, tenant)
+  const env = options.env ?? globalThis.process?.env ?? {}
+  const { location, clients } = await locate(options, env)
+  const store = await openStore(location, options)
+  try {
+    const keyring = await unlock(store, providersFor(location, options, env))
+    return { store, keyring, clients, tenant, options }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+function assertOptions(
+  { earlySeconds, leaseMs, refreshTimeoutMs, cacheSize }: VaultOptions,
+  tenant: string,
+): void {
+  for (const [name, value] of Object.entries({ earlySeconds, leaseMs, refreshTimeoutMs, cacheSize }))
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0))
+      throw argumentError(`Vault.open: ${name} must be a number of at least 0.`)
+  if (typeof tenant !== 'string' || tenant === '' || !tenant.isWellFormed())
+    throw argumentError('Vault.open: tenant must be a non-empty text.')
+}
+
+async function locate(
+  { url, clients }: VaultOptions,
+  env: Environment,
+): Promise<{ location: Location; clients: RegistrationSource }> {
+  const given = url ?? (clients === undefined ? undefined : env['TOOLGRANT_VAULT'])
+  if (clients !== undefined)
+    return { location: given ? parseLocation(given) : defaultLocation(env), clients: sourceOf(clients) }
+  const { loadConfig } = await import('../config/index.ts')
+  const config = await loadConfig({ env })
+  const named = given ?? config.vault.url
+  return { location: named ? parseLocation(named) : defaultLocation(env), clients: config }
+}
+
+function sourceOf(clients: NonNullable<VaultOptions['clients']>): RegistrationSource {
+  if (isSource(clients)) return clients
+  return registrations(clients)
+}
+
+function isSource(clients: NonNullable<VaultOptions['clients']>): clients is RegistrationSource {
+  return typeof (clients as RegistrationSource).registration === 'function'
+}
+
+async function openStore(location: Location, { now, random }: VaultOptions): Promise<Store> {
+  if (location.kind === 'memory') {
+    const { memoryStore } = await import('./memory-store.ts')
+    return memoryStore({ now })
+  }
+  const { openSqliteStore } = await import('./sqlite-store.ts').catch((cause: unknown) => {
+    throw new ConfigurationError(
+      'runtime_unsupported',
+      'A SQLite vault needs node:sqlite: run this on Node 22.18 or newer, or open memory:.',
+      { cause },
+    )
+  })
+  return openSqliteStore(location.path, { now, random })
+}
+
+function providersFor(location: Location, { key }: VaultOptions, env: Environment): readonly KeyProvider[] {
+  if (location.kind === 'memory' && key === undefined) return [passingKey()]
+  return keyProviders({ key, variable: env['TOOLGRANT_KEY'], dataFolder: () => dataFolder(env) })
+}

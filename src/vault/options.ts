@@ -1,0 +1,42 @@
+// What opening a vault takes.
+import type { ClientEntry, RegistrationSource } from '../oauth/index.ts'
+import type { VaultEvent } from './event.ts'
+import type { KeyProvider } from './keys.ts'
+import type { Environment } from './location.ts'
+
+/** Options of {@link Vault.open}. */
+export interface VaultOptions {
+  /**
+   * `sqlite:<path>`, a path, or `memory:`. Default: `TOOLGRANT_VAULT`; without `clients` also `[vault] url` of
+   * `toolgrant.toml`; else `vault.db` in the data folder.
+   */
+  url?: string | undefined
+  /** 32 bytes, their text, or a provider such as `keyFile(path)`. Default: `TOOLGRANT_KEY`, the keychain, a key file. */
+  key?: KeyProvider | string | Uint8Array | undefined
+  /** Our registrations. Default: `toolgrant.toml` and the environment. */
+  clients?: RegistrationSource | Readonly<Record<string, ClientEntry>> | undefined
+  /** Separates customers of one installation: connections of one tenant are never seen by another. Default `default`. */
+  tenant?: string | undefined
+  /** Replaces the global `fetch` for requests to providers. */
+  fetch?: typeof fetch | undefined
+  /** The clock, in milliseconds since 1970. Default `Date.now`. */
+  now?: (() => number) | undefined
+  /** Jitter, 0 to 1. Default `Math.random`. Keys and ids are never made from it. */
+  random?: (() => number) | undefined
+  /** Waiting, for simulations: resolves after that time or when the signal aborts. Default: a timer. */
+  sleep?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined
+  /** How long before its end a token is renewed in the background, in seconds; at most a fifth of its life. Default 300. */
+  earlySeconds?: number | undefined
+  /** How long a process that crashed while it refreshed keeps others from trying, in milliseconds. Default 15 000. */
+  leaseMs?: number | undefined
+  /** Time limit of a refresh request, in milliseconds. Default 60 000: a slow answer still carries the only new token. */
+  refreshTimeoutMs?: number | undefined
+  /** How many live token sets are held in memory, at most. Default 1000. */
+  cacheSize?: number | undefined
+  /** Hears what happens to connections. What it throws is ignored. */
+  onEvent?: ((event: VaultEvent) => void) | undefined
+  /** Lets `http:` endpoints beyond loopback through. For test networks only: secrets travel in the clear. */
+  allowInsecureRequests?: boolean | undefined
+  /** Environment variables. Default `process.env`; only `TOOLGRANT_*` and the system's data folder are read here. */
+  env?: Environment | undefined
+}

@@ -1,0 +1,93 @@
+// What a failed refresh says about the grant, and when to try again.
+// RFC 6749 section 5.2 for the words of the provider; nothing is given up on a maybe.
+import {
+  ConfigurationError,
+  InvalidResponseError,
+  NetworkError,
+  RefreshFailedError,
+  TimeoutError,
+  TokenEndpointError,
+} from '../errors.ts'
+import { isTransient } from '../oauth/index.ts'
+
+/**
+ * - `dead`: the provider refused the refresh token.
+ * - `ours`: the provider refused us, or something is configured wrongly; the grant may well be alive.
+ * - `transient`: nothing was decided.
+ * - `uncertain`: the request may have been carried out and its answer lost, a rotated refresh token with it.
+ */
+export type FailureKind = 'dead' | 'ours' | 'transient' | 'uncertain'
+
+/** A failed refresh, understood. */
+export interface DiagnosedFailure {
+  kind: FailureKind
+  /** One word, kept on the row. */
+  reason: string
+  /** What the provider asked for. */
+  retryAfterSeconds: number | undefined
+}
+
+const reasons: Readonly<Record<FailureKind, string>> = {
+  dead: 'refused',
+  ours: 'client_refused',
+  transient: 'provider_unavailable',
+  uncertain: 'no_answer',
+}
+
+/** `invalid_grant` in the words of RFC 6749, of GitHub and of Slack. */
+const deadGrant = new Set(['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token'])
+
+/** Failures before the request was sent: DNS, no connection, no TLS. */
+const neverSent =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|UND_ERR_CONNECT_TIMEOUT|CERT_.*|.*_CERT.*|ERR_TLS_.*|ERR_SSL_.*)$/
+
+/** Sorts what a refresh threw. */
+export function diagnose(error: unknown): DiagnosedFailure {
+  const kind = kindOf(error)
+  const retryAfterSeconds =
+    error instanceof TokenEndpointError || error instanceof InvalidResponseError
+      ? error.retryAfterSeconds
+      : undefined
+  return { kind, reason: reasons[kind], retryAfterSeconds }
+}
+
+function kindOf(error: unknown): FailureKind {
+  if (error instanceof TokenEndpointError) {
+    if (isTransient(error)) return 'transient'
+    return deadGrant.has(error.error) ? 'dead' : 'ours'
+  }
+  if (error instanceof InvalidResponseError) {
+    if (error.code === 'redirect_refused') return 'ours'
+    const carriedOut = error.status === undefined || (error.status >= 200 && error.status <= 299)
+    return carriedOut ? 'uncertain' : 'transient'
+  }
+  if (error instanceof NetworkError) return wasSent(error) ? 'uncertain' : 'transient'
+  if (error instanceof ConfigurationError)
+    return error.cause instanceof NetworkError || error.cause instanceof TimeoutError ? 'transient' : 'ours'
+  if (error instanceof RefreshFailedError) return 'ours'
+  return 'uncertain'
+}
+
+function wasSent(error: unknown): boolean {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth += 1)
+    if ('code' in at && typeof at.code === 'string' && neverSent.test(at.code)) return false
+  return true
+}
+
+const firstMs = 1000
+const longestMs = 5 * 60_000
+const longestAskedMs = 24 * 60 * 60_000
+
+/**
+ * How long to leave the provider alone when `failures` attempts in a row had failed before this one: full jitter up to
+ * a doubling limit of at most 5 minutes, on top of what the provider asked for (up to a day).
+ */
+export function backOffMs(
+  failures: number,
+  retryAfterSeconds: number | undefined,
+  random: () => number,
+): number {
+  const limit = Math.min(longestMs, firstMs * 2 ** Math.min(failures, 20))
+  const asked = Math.min(longestAskedMs, (retryAfterSeconds ?? 0) * 1000)
+  return Math.ceil(asked + random() * limit)
+}

@@ -1,0 +1,60 @@
+// Live tokens in memory, so that a session in use touches neither store nor crypto. Bounded.
+import type { TokenSet } from '../oauth/index.ts'
+
+interface Entry {
+  tokens: TokenSet
+  /** Until then the entry is as good as the store, in milliseconds since 1970. */
+  until: number
+}
+
+/** Longest time after which the store is asked again: what another process disconnects ends here by then. */
+const longestMs = 60_000
+
+/**
+ * Token sets by connection address. The oldest entry makes room for a new one: a token that was dropped costs one
+ * read of the store, so nothing cleverer is worth its price on the hot path.
+ */
+export class TokenCache {
+  readonly #entries = new Map<string, Entry>()
+  readonly #limit: number
+  readonly #now: () => number
+
+  /** @param limit how many token sets are held at most. */
+  constructor(limit: number, now: () => number) {
+    this.#limit = limit
+    this.#now = now
+  }
+
+  /** The token set of that key, while it is fresh. */
+  get(key: string): TokenSet | undefined {
+    const entry = this.#entries.get(key)
+    return entry !== undefined && this.#now() < entry.until ? entry.tokens : undefined
+  }
+
+  /** @param freshUntil when the token set is due for renewal, or ends; it is forgotten after a minute in any case. */
+  set(key: string, tokens: TokenSet, freshUntil: number): void {
+    const until = Math.min(freshUntil, this.#now() + longestMs)
+    this.#entries.delete(key)
+    if (this.#entries.size >= this.#limit) {
+      const [oldest] = this.#entries.keys()
+      if (oldest !== undefined) this.#entries.delete(oldest)
+    }
+    if (this.#limit > 0) this.#entries.set(key, { tokens, until })
+  }
+
+  /** Forgets what may have changed at an address: under its account, and under no account. */
+  forget(user: string, provider: string, account: string): void {
+    this.#entries.delete(cacheKey(user, provider, account))
+    this.#entries.delete(cacheKey(user, provider, undefined))
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#entries.clear()
+  }
+}
+
+/** One text per address; no two addresses share one. */
+export function cacheKey(user: string, provider: string, account: string | undefined): string {
+  return JSON.stringify(account === undefined ? [user, provider] : [user, provider, account])
+}

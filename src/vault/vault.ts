@@ -1,0 +1,126 @@
+// The vault: keeps connections sealed, refreshes them, hands out tokens. This is its face; what is behind it
+// (store, keys, refresh) is loaded when one is opened, so that importing it costs next to nothing.
+import type {
+  PendingAuthorization,
+  Registration,
+  RequestOptions,
+  TokenSet,
+  TokenSource,
+} from '../oauth/index.ts'
+import type { Connection, ConnectionAddress } from './connection.ts'
+import type { VaultTokenRequest } from './connection-reader.ts'
+import type { VaultOptions } from './options.ts'
+
+/** Options of {@link Vault.source}. */
+export interface SourceOptions {
+  /** Scopes that the token must cover. Default: whatever was granted. */
+  scopes?: readonly string[] | undefined
+}
+
+/** Options of {@link Vault.disconnect}. */
+export interface DisconnectOptions {
+  /** Stops the request to the provider; the connection is deleted all the same. */
+  signal?: AbortSignal | undefined
+  /** Time limit of each request to the provider, in milliseconds. Default 10 000. */
+  timeoutMs?: number | undefined
+}
+
+/** What {@link Vault.disconnect} did. */
+export interface Disconnected {
+  /** The connection as it was, now `revoked` and deleted. */
+  connection: Connection
+  /** Whether the provider confirmed that the grant is over. */
+  revoked: boolean
+  /** Why not, and what to do, when it did not. */
+  why?: string
+}
+
+/**
+ * Keeps connections: sealed, fresh, one refresh at a time over all processes that share the store. Made by
+ * {@link Vault.open}. `inspect` and `JSON.stringify` show nothing of it.
+ */
+export abstract class Vault {
+  /**
+   * Opens a vault. Without options: the SQLite file in the person's data folder, its key from `TOOLGRANT_KEY`, the
+   * system's keychain or a key file, clients from `toolgrant.toml` and the environment.
+   *
+   * @throws {KeyError} `key_missing`, `key_wrong`, `key_invalid`, `key_unavailable`.
+   * @throws {StoreError} `store_*`; {@link ConfigurationError} `config_invalid`. Nothing stored was changed.
+   */
+  static async open(options: VaultOptions = {}): Promise<Vault> {
+    const { openVault } = await import('./open-vault.ts')
+    return openVault(options)
+  }
+
+  /** The connections that match, without their tokens. A member left out matches everything. */
+  abstract connections(filter?: Partial<ConnectionAddress>): Promise<Connection[]>
+
+  /**
+   * The connection at an address, without its tokens; `undefined` when there is none.
+   *
+   * @throws {ConfigurationError} `account_ambiguous`.
+   */
+  abstract connection(address: ConnectionAddress): Promise<Connection | undefined>
+
+  /**
+   * Keeps a grant that a person has just given, in place of any earlier one at that address; the connection is `active`
+   * again. Its scopes are those of the token set, whatever was granted before. Without an account: `default`.
+   */
+  abstract save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection>
+
+  /**
+   * A token source over a connection, for sessions. A live token comes from memory, without store or crypto; the store
+   * is asked again at the latest after a minute. Tokens are renewed, and errors thrown, as by {@link Vault.token}.
+   */
+  abstract source(address: ConnectionAddress, options?: SourceOptions): TokenSource
+
+  /**
+   * A usable token set, read from the store; refreshed first when it has to be. Within the last minutes of its life the
+   * old one is returned and a refresh started behind the caller's back.
+   *
+   * @throws {AuthorizationRequiredError} `not_connected`, `missing_scope`, `needs_reconnect`.
+   * @throws {RefreshFailedError} no valid token, and renewing failed; the connection is kept.
+   * @throws {ConfigurationError} `account_ambiguous`, `client_missing`; {@link StoreError}; {@link KeyError}.
+   */
+  abstract token(address: ConnectionAddress, request?: VaultTokenRequest): Promise<TokenSet>
+
+  /**
+   * Ends a connection: revokes the grant at the provider where that is possible, and deletes it here in any case.
+   * A refresh that is under way anywhere cannot bring it back.
+   *
+   * @throws {AuthorizationRequiredError} `not_connected`; {@link StoreError}.
+   */
+  abstract disconnect(address: ConnectionAddress, options?: DisconnectOptions): Promise<Disconnected>
+
+  /**
+   * Our registration at a provider.
+   *
+   * @throws {ConfigurationError} `client_missing`, `provider_unknown`.
+   */
+  abstract registration(providerId: string): Promise<Registration>
+
+  /** Keeps a pending authorization, sealed, until its `expiresAt`, for any process on the store to finish. */
+  abstract putPending(pending: PendingAuthorization): Promise<void>
+
+  /** Takes the pending authorization of a state: once, before its end. `undefined`: unknown, over, or taken already. */
+  abstract takePending(state: string): Promise<PendingAuthorization | undefined>
+
+  /**
+   * Finishes an authorization whose pending record is in this vault: checks the callback, exchanges the code, saves the
+   * connection. For callbacks that your own server receives.
+   *
+   * @throws {CallbackError} {@link AuthorizationDeniedError} {@link TokenEndpointError} and what else the grant throws.
+   */
+  abstract finish(callback: string | URL | URLSearchParams, options?: RequestOptions): Promise<Connection>
+
+  /**
+   * Closes the vault. Waits for refresh requests that are under way, because their answers must be saved: close the
+   * vault before the process ends.
+   */
+  abstract close(): Promise<void>
+
+  /** {@link Vault.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
