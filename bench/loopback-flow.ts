@@ -3,7 +3,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { authorize, defineProvider } from '../src/index.ts'
+import { authorize } from '../src/flows/index.ts'
+import { defineProvider } from '../src/providers/index.ts'
 import { startAuthorizationServer } from '../src/testing/index.ts'
 import { median } from './statistics.ts'
 
@@ -60,8 +61,9 @@ async function byFlow(server: TestServer): Promise<void> {
 }
 
 async function byHand(server: TestServer): Promise<void> {
-  const { authorizationUrl, tokenUrl } = server.provider() as { authorizationUrl: string; tokenUrl: string }
+  const { authorizationUrl = '', tokenUrl = '' } = server.provider()
   const client = server.client()
+  const credentials = Buffer.from(`${client.clientId}:${client.clientSecret}`).toString('base64')
   const verifier = randomBytes(32).toString('base64url')
   const state = randomBytes(16).toString('base64url')
   const listener = createServer()
@@ -83,13 +85,12 @@ async function byHand(server: TestServer): Promise<void> {
       if (parameters.get('state') !== state) return reject(new Error('state'))
       const answer = await fetch(tokenUrl, {
         method: 'POST',
+        headers: { authorization: `Basic ${credentials}` },
         body: new URLSearchParams({
           grant_type: 'authorization_code',
           code: parameters.get('code') ?? '',
           redirect_uri: redirectUri,
           code_verifier: verifier,
-          client_id: client.clientId,
-          client_secret: client.clientSecret ?? '',
         }),
       })
       await answer.json()

@@ -52,14 +52,14 @@ export async function measureRefreshRace(
       callers: callers / processes,
     }
     await connectExpired(order, server)
-    server.latency('token', latencyMs)
+    server.configure({ latencyMs: { refresh: latencyMs } })
     const results = await race(order, processes)
     return {
       processes,
       callers,
       ...results,
-      refreshesSeenByServer: server.counters.refreshes,
-      reuseViolations: server.counters.reuseViolations,
+      refreshesSeenByServer: server.counts.refreshes,
+      reuseViolations: server.counts.reuseViolations,
       serverLatencyMs: latencyMs,
     }
   } finally {

@@ -3,6 +3,7 @@ export { type AuthorizeOptions, authorize } from './authorize.ts'
 export type { Flow, FlowEvent, FlowListener, FlowRequest, StartedFlow } from './flow.ts'
 export { defaultFlowTimeoutMs, loopback } from './loopback.ts'
 export { defaultHttpsPort } from './loopback-address.ts'
+export { personIsHere } from './loopback-browser.ts'
 export { type FlowLogOptions, stderrFlowLog } from './loopback-log.ts'
 export type {
   BrowserOpener,

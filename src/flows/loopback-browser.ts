@@ -8,7 +8,7 @@ export function browserOpener(option: LoopbackOptions['openBrowser']): BrowserOp
 }
 
 /** Whether a person with a display is likely to sit here: a terminal, no CI, no SSH without a forwarded display. */
-function personIsHere(): boolean {
+export function personIsHere(): boolean {
   const { env, platform, stderr } = process
   if (stderr.isTTY !== true || env['CI']) return false
   const display = Boolean(env['DISPLAY'] || env['WAYLAND_DISPLAY'] || env['WSL_DISTRO_NAME'])
