@@ -34,6 +34,7 @@ export interface Flow {
    *
    * @throws {ConfigurationError} the client's redirect URI or the certificate does not fit; discovery failed.
    * @throws {ListenError} the port cannot be used.
+   * @throws {TypeError} `invalid_argument` for an option that cannot be.
    * @throws {TimeoutError} getting ready took longer than `timeoutMs`; or the reason of an aborted `signal`.
    */
   start(request: FlowRequest): Promise<StartedFlow>

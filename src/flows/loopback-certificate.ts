@@ -37,14 +37,17 @@ export async function listenerCertificate(
   return mkcert ?? managedCertificate(folder, now)
 }
 
-/** toolgrant's folder among the user's application data, by each system's custom. */
-function defaultDataFolder(): string {
-  const { join } = process.getBuiltinModule('node:path')
+/** toolgrant's folder among the user's application data, where the vault is too: by `TOOLGRANT_DATA` or each system's custom. */
+export function defaultDataFolder(env = process.env, platform: string = process.platform): string {
+  const { isAbsolute, join, resolve } = process.getBuiltinModule('node:path')
+  const named = env['TOOLGRANT_DATA']
+  if (named) return resolve(named)
   const home = process.getBuiltinModule('node:os').homedir()
-  if (process.platform === 'win32')
-    return join(process.env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'toolgrant')
-  if (process.platform === 'darwin') return join(home, 'Library', 'Application Support', 'toolgrant')
-  return join(process.env['XDG_DATA_HOME'] || join(home, '.local', 'share'), 'toolgrant')
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'toolgrant')
+  if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'toolgrant')
+  const xdg = env['XDG_DATA_HOME']
+  // The XDG specification has relative paths ignored.
+  return join(xdg && isAbsolute(xdg) ? xdg : join(home, '.local', 'share'), 'toolgrant')
 }
 
 async function readFiles(files: CertificateFiles): Promise<ListenerCertificate> {

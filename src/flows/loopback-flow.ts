@@ -14,7 +14,7 @@ import type { FlowEvent, FlowListener, StartedFlow } from './flow.ts'
 import type { CallbackRoute, Respond } from './loopback-listener.ts'
 import { pastedUrl } from './loopback-paste.ts'
 import type { CallbackSite } from './loopback-site.ts'
-import { type FlowPages, failurePage, successPage } from './page.ts'
+import { type FlowPages, failurePage, missingScopes, successPage } from './page.ts'
 
 /** What a flow is made of, once it listens. */
 export interface LoopbackFlowParts {
@@ -128,6 +128,10 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
 
   get path(): string {
     return new URL(this.redirectUri).pathname
+  }
+
+  get ended(): boolean {
+    return this.#state === 'ended'
   }
 
   result(): Promise<TokenSet> {
@@ -246,7 +250,7 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
     const page = {
       provider: this.#name,
       scopes: tokens.scopes,
-      missingScopes: this.scopes.filter((scope) => !tokens.scopes.includes(scope)),
+      missingScopes: missingScopes(this.scopes, tokens.scopes),
       ...(this.pending.account === undefined ? {} : { account: this.pending.account }),
     }
     return successPage(page, pages)

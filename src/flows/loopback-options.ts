@@ -42,7 +42,7 @@ export interface LoopbackOptions {
    * Default: as the client's `redirectUri` says, else `false` (http is safe on loopback, RFC 8252 section 8.3).
    */
   https?: boolean | 'managed' | CertificateFiles | undefined
-  /** Where certificates are kept. Default: toolgrant's folder among the user's application data. */
+  /** Where certificates are kept, in a folder `certificates`. Default: `TOOLGRANT_DATA`, else toolgrant's folder among the user's data. */
   dataFolder?: string | undefined
   /**
    * Opens the person's browser, or a function that does. Default: only where a person is likely to sit: standard error

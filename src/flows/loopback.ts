@@ -27,9 +27,8 @@ export interface LoopbackRequest extends Omit<FlowRequest, 'extraParams'> {
 /**
  * A flow that listens on 127.0.0.1 (and ::1 for `localhost`) for the person's return: on any free port over plain
  * http, or on `https://localhost:41539/` with `https: true`, or where the client's own redirect URI leads. Many flows
- * may wait on one port at once, for different people; the last one out frees it.
- *
- * @throws {TypeError} `invalid_argument` for an option that cannot be.
+ * may wait on one port at once, for different people; the last one out frees it. What is wrong with the options
+ * is told by `start`.
  */
 export function loopback(options: LoopbackOptions = {}): Flow {
   return { start: (request: FlowRequest) => startLoopback(request, options) }
@@ -152,11 +151,12 @@ async function buildUrl({ request, redirectUri, lifetime, expiresAt }: Departure
 }
 
 /** Not awaited: a browser that starts slowly, or not at all, must not hold up the flow (P22). */
-function openBrowser(flow: StartedFlow, { options, emit }: Departure): void {
+function openBrowser(flow: LoopbackFlow, { options, emit }: Departure): void {
   const open = browserOpener(options.openBrowser)
   if (open === undefined) return
   const attempt = async () => open(flow.url)
   attempt().catch((error: unknown) => {
+    if (flow.ended) return
     emit({ type: 'browser-failed', message: error instanceof Error ? error.message : 'unknown reason' })
   })
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AuthorizationDeniedError, CallbackError, NetworkError, TokenEndpointError } from '../errors.ts'
 import { failureOf } from './failure.ts'
-import { escapeHtml, failurePage, type Page, successPage } from './page.ts'
+import { escapeHtml, failurePage, missingScopes, type Page, successPage } from './page.ts'
 
 const attack = `"'\`><script>alert(1)</script><img src=//evil.example onerror=x>&amp;`
 const success = { provider: 'Acme', scopes: ['read'], missingScopes: [] }
@@ -63,6 +63,16 @@ describe('P18 the built-in pages', () => {
     expect(body).toMatch(/Not granted<\/h2><ul><li><code>write<\/code>/)
     const scopes = Array.from({ length: 30 }, (_, index) => `scope-${index}`)
     expect((await successPage({ ...success, scopes })).body).toContain('and 18 more')
+  })
+
+  it.each<[string, string[], string[], string[]]>([
+    ['what is missing', ['read', 'write'], ['read'], ['write']],
+    ['Google', ['email', 'profile'], ['https://www.googleapis.com/auth/userinfo.email'], ['profile']],
+    ['Microsoft', ['Mail.Read', 'offline_access'], ['https://graph.microsoft.com/Mail.Read'], []],
+    ['another case', ['Channels:Read'], ['channels:read'], []],
+    ['a longer name of another kind', ['read'], ['notes.read'], ['read']],
+  ])('call missing only what is: %s', (_name, asked, granted, missing) => {
+    expect(missingScopes(asked, granted)).toEqual(missing)
   })
 
   it('give the reason and the next step of each failure', () => {

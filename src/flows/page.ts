@@ -54,6 +54,23 @@ const commonHeaders = {
   'x-content-type-options': 'nosniff',
 }
 
+/**
+ * The scopes asked for and not granted, as far as a person should hear of it: providers answer with longer names
+ * (`https://www.googleapis.com/auth/userinfo.email` for `email`), in other cases, and without `offline_access`.
+ */
+export function missingScopes(asked: readonly string[], granted: readonly string[]): string[] {
+  const names = new Set(
+    granted.flatMap((scope) => [scope, lastPart(scope)]).map((name) => name.toLowerCase()),
+  )
+  return asked.filter((scope) => scope !== 'offline_access' && !names.has(scope.toLowerCase()))
+}
+
+function lastPart(scope: string): string {
+  return scope.startsWith('https://')
+    ? scope.slice(scope.lastIndexOf('/') + 1).replace(/^userinfo\./, '')
+    : scope
+}
+
 /** The page after a token exchange that succeeded. */
 export async function successPage(page: SuccessPage, pages: FlowPages = {}): Promise<Page> {
   const own = await ownPage(pages.success, page)
