@@ -1,0 +1,248 @@
+// The single way to run a tool with somebody's authorization: find, check, authorise, run. Every surface goes through here.
+import {
+  AuthorizationRequiredError,
+  ConfigurationError,
+  quote,
+  ToolFailedError,
+  ToolgrantError,
+  ToolInputError,
+  ToolUnknownError,
+} from '../errors.ts'
+import type { TokenSet } from '../oauth/index.ts'
+import { type Provider, resolveVariables } from '../providers/index.ts'
+import { addressFor, type Chosen, chooseAccounts, type ToolboxBinding } from './binding.ts'
+import type { CallOutcome } from './call-outcome.ts'
+import type { Consents } from './consent.ts'
+import { consentError, type PendingConsent } from './consent-request.ts'
+import { Redactor } from './redactor.ts'
+import type { Tool } from './tool.ts'
+import type { ToolAuth } from './tool-auth.ts'
+import { type Grant, toolContext } from './tool-context.ts'
+import { runTool } from './tool-run.ts'
+import type { ToolAddress, ToolVault } from './tool-vault.ts'
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Stops the call; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+  /** Time limit of this run, in milliseconds. Default: the tool's. */
+  timeoutMs?: number | undefined
+  /** `false`: coerces as in {@link ParseOptions}. Default: the tool's. */
+  strict?: boolean | undefined
+}
+
+/** What the call path works with. */
+export interface CallPath {
+  readonly binding: ToolboxBinding
+  readonly vault: ToolVault | undefined
+  readonly consents: Consents | undefined
+  readonly fetch: typeof fetch | undefined
+  /** Asked for beyond what the tools need; see {@link ToolboxOptions.recommendedScopes}. */
+  readonly recommended: (provider: string) => Promise<readonly string[]>
+}
+
+/** One requirement of a tool for one user. */
+export interface Requirement {
+  auth: ToolAuth
+  address: ToolAddress
+}
+
+/** What a call acted with: filled while it runs, for the record. */
+export interface CallTrace {
+  providers: { provider: string; account: string | undefined; scopes: readonly string[] }[]
+}
+
+/**
+ * Runs a call to its outcome.
+ *
+ * @throws the signal's reason, and what is nobody's expectation: a vault or a provider row that is broken in a way
+ *   that is no {@link ToolgrantError}.
+ */
+export async function runCall(
+  path: CallPath,
+  tool: Tool | undefined,
+  name: string,
+  args: unknown,
+  options: CallOptions,
+  trace: CallTrace,
+): Promise<CallOutcome> {
+  options.signal?.throwIfAborted()
+  try {
+    if (tool === undefined) throw new ToolUnknownError(`There is no tool called ${quote(String(name), 64)}.`)
+    return await runFound(path, tool, args, options, trace)
+  } catch (error) {
+    if (options.signal?.aborted === true) throw options.signal.reason
+    if (error instanceof ToolgrantError && !(error instanceof AuthorizationRequiredError))
+      return { ok: false, paused: false, error }
+    throw error
+  }
+}
+
+async function runFound(
+  path: CallPath,
+  tool: Tool,
+  args: unknown,
+  options: CallOptions,
+  trace: CallTrace,
+): Promise<CallOutcome> {
+  const { input, chosen } = chooseAccounts(path.binding, tool, args)
+  const parsed = await parseInput(tool, input, options)
+  const requirements = requirementsOf(path.binding, tool.auth, chosen)
+  trace.providers = requirements.map(({ auth, address }) => ({
+    provider: auth.provider,
+    account: address.account,
+    scopes: auth.scopes,
+  }))
+  const { grants, missing } = await authorise(path, requirements, options.signal)
+  if (missing.length > 0) return paused(missing)
+  return runGranted(path, tool, parsed, options, { grants, requirements })
+}
+
+async function parseInput(tool: Tool, input: unknown, options: CallOptions): Promise<unknown> {
+  try {
+    return await tool.parse(input as string, { strict: options.strict })
+  } catch (cause) {
+    if (cause instanceof ToolInputError || cause instanceof ConfigurationError) throw cause
+    throw new ToolFailedError(
+      'tool_failed',
+      `The input schema of "${tool.name}" failed while it checked the arguments.`,
+      tool.name,
+      { cause },
+    )
+  }
+}
+
+/** What the tool needs, and at which of the user's accounts. */
+export function requirementsOf(
+  binding: ToolboxBinding,
+  auth: readonly ToolAuth[],
+  chosen: Chosen,
+): Requirement[] {
+  return auth.map((each) => ({ auth: each, address: addressFor(binding, each, chosen) }))
+}
+
+/** Checks every requirement, so that a person is asked for all of them at once. */
+async function authorise(
+  path: CallPath,
+  requirements: readonly Requirement[],
+  signal: AbortSignal | undefined,
+): Promise<{ grants: Grant[]; missing: PendingConsent[] }> {
+  const grants: Grant[] = []
+  const missing: PendingConsent[] = []
+  for (const requirement of requirements) {
+    const met = await meet(path, requirement, signal)
+    if ('source' in met) grants.push(met)
+    else missing.push(met)
+  }
+  return { grants, missing }
+}
+
+async function meet(
+  path: CallPath,
+  requirement: Requirement,
+  signal: AbortSignal | undefined,
+): Promise<Grant | PendingConsent> {
+  const { vault, consents } = withVault(path)
+  const { auth, address } = requirement
+  await consents.settle(address)
+  try {
+    const source = vault.source(address, { scopes: auth.scopes })
+    const tokens = await source.token(signal === undefined ? {} : { signal })
+    consents.connected(address, tokens.scopes)
+    const provider = await providerOf(vault, auth.provider, tokens)
+    return { auth, source, provider, declined: consents.declined(address) }
+  } catch (error) {
+    if (!(error instanceof AuthorizationRequiredError)) throw error
+    return askFor(path, requirement, error)
+  }
+}
+
+/** The consent that an {@link AuthorizationRequiredError} from below calls for. */
+export async function askFor(
+  path: CallPath,
+  { auth, address }: Requirement,
+  error: AuthorizationRequiredError,
+  timeoutMs?: number,
+): Promise<PendingConsent> {
+  const { consents } = withVault(path)
+  const account = address.account ?? error.account
+  return consents.require({
+    address: { ...address, ...(account === undefined ? {} : { account }) },
+    code: error.code as PendingConsent['code'],
+    scopes: [...new Set([...error.scopes, ...auth.scopes])],
+    recommended: await path.recommended(auth.provider),
+    flow: auth.flow,
+    timeoutMs,
+  })
+}
+
+/** The vault and its consents. @throws {ConfigurationError} when the toolbox has none. */
+export function withVault(path: CallPath): { vault: ToolVault; consents: Consents } {
+  if (path.vault === undefined || path.consents === undefined)
+    throw new ConfigurationError(
+      'invalid_argument',
+      'This needs a vault: new Toolbox({ vault: await Vault.open(), tools }).',
+    )
+  return { vault: path.vault, consents: path.consents }
+}
+
+/** The provider row with its variables filled in: the client's, and those that only a token answer knows. */
+async function providerOf(vault: ToolVault, id: string, tokens: TokenSet): Promise<Provider> {
+  const { provider, client } = await vault.registration(id)
+  if (provider.urlVariables === undefined || provider.urlVariables.length === 0) return provider
+  const variables: Record<string, string> = { ...client.variables }
+  for (const { name, from } of provider.urlVariables) {
+    const value = from === 'user' ? undefined : tokens.extra[name]
+    if (typeof value === 'string') variables[name] = value
+  }
+  return resolveVariables(provider, variables)
+}
+
+function paused(missing: readonly PendingConsent[], cause?: unknown): CallOutcome {
+  const [first] = missing
+  if (first === undefined) throw new TypeError('A paused call needs a consent to wait for.')
+  return { ok: false, paused: true, result: first, required: missing, error: consentError(first, cause) }
+}
+
+async function runGranted(
+  path: CallPath,
+  tool: Tool,
+  input: unknown,
+  options: CallOptions,
+  { grants, requirements }: { grants: readonly Grant[]; requirements: readonly Requirement[] },
+): Promise<CallOutcome> {
+  const redactor = new Redactor()
+  const { user, thread, profile } = path.binding
+  let wanted: AuthorizationRequiredError | undefined
+  const onAuthorizationRequired = (error: AuthorizationRequiredError) => {
+    wanted ??= error
+  }
+  const parts = {
+    tool: tool.name,
+    grants,
+    user,
+    thread,
+    profile,
+    vars: tool.vars,
+    fetch: path.fetch,
+    redactor,
+    onAuthorizationRequired,
+  }
+  try {
+    const result = await runTool(tool, input, options, redactor, (signal) =>
+      toolContext({ ...parts, signal }),
+    )
+    return { ok: true, paused: false, result }
+  } catch (error) {
+    const required =
+      error instanceof AuthorizationRequiredError ? error : isFailure(error) ? wanted : undefined
+    const requirement = requirements.find(({ auth }) => auth.provider === required?.provider)
+    if (required === undefined || requirement === undefined) throw error
+    return paused([await askFor(path, requirement, required)], required)
+  }
+}
+
+// A tool that wraps or swallows what its fetch threw has still failed for want of a consent.
+function isFailure(error: unknown): boolean {
+  return error instanceof ToolFailedError && error.code === 'tool_failed'
+}

@@ -1,0 +1,394 @@
+// Consents under way, for all users of one toolbox: one flow for one need, saved once, whoever waits or does not.
+import { ConfigurationError, TimeoutError, ToolgrantError } from '../errors.ts'
+import type { Flow, StartedFlow } from '../flows/index.ts'
+import { type TokenSet, waitFor } from '../oauth/index.ts'
+import {
+  type ConsentRequest,
+  consentMessage,
+  type PendingConsent,
+  type WaitOptions,
+} from './consent-request.ts'
+import { type ConsentEvent, emitSafely, type ToolboxListener } from './tool-events.ts'
+import type { ToolAddress, ToolConnection, ToolVault } from './tool-vault.ts'
+
+/** How long {@link PendingConsent.wait} waits when nothing is said, in milliseconds. */
+export const defaultWaitMs = 300_000
+
+/** How long a link is usable when nothing is said, in milliseconds. */
+export const defaultConsentMs = 600_000
+
+/** What a {@link Consents} works with. */
+export interface ConsentsOptions {
+  vault: ToolVault
+  flow: Flow | undefined
+  flows: Readonly<Record<string, Flow>>
+  timeoutMs: number
+  fetch: typeof fetch | undefined
+  onEvent: ToolboxListener | undefined
+}
+
+/** One need for consent. */
+export interface ConsentNeed {
+  address: ToolAddress
+  code: ConsentRequest['code']
+  /** Everything it has to cover. */
+  scopes: readonly string[]
+  /** Asked for as well, but not insisted on. */
+  recommended?: readonly string[]
+  /** Name in `flows`. */
+  flow?: string | undefined
+  /** The person's time, in milliseconds, when it is not the usual. */
+  timeoutMs?: number | undefined
+}
+
+/** One flow under way. */
+interface Entry {
+  readonly need: ConsentNeed
+  /** What the provider is asked for. */
+  readonly scopes: readonly string[]
+  readonly started: Promise<{ flow: StartedFlow; providerName: string }>
+  /** The saved connection. Never an unhandled rejection. */
+  readonly done: PromiseWithResolvers<ToolConnection>
+  expiresAt: number
+  /** A grant that is not in the vault yet. */
+  tokens?: TokenSet
+  /** Saving, while it is under way. */
+  saving?: Promise<ToolConnection> | undefined
+  /** A wider consent was saved: this one must not replace it. */
+  superseded?: true
+}
+
+interface Failure {
+  need: ConsentNeed
+  error: unknown
+  at: number
+}
+
+/** Beyond this, timers fire at once. */
+const LONGEST_TIMER = 2_147_483_647
+/** After this, in milliseconds, a failure is old news. */
+const FAILURE_MS = 600_000
+
+/** The consents under way. */
+export class Consents {
+  readonly #options: ConsentsOptions
+  readonly #entries = new Set<Entry>()
+  readonly #byConsent = new WeakMap<PendingConsent, Entry>()
+  /** Failures that nobody has been told of. */
+  readonly #failures = new Map<string, Failure>()
+  /** Scopes that a person was asked for and did not grant. */
+  readonly #declined = new Map<string, Set<string>>()
+  #defaultFlow: Promise<Flow> | undefined
+  #closed = false
+
+  constructor(options: ConsentsOptions) {
+    this.#options = options
+  }
+
+  /** The consent for a need: the one under way that covers it, or a new one. */
+  async require(need: ConsentNeed): Promise<PendingConsent> {
+    if (this.#closed) throw closedError()
+    const entry = this.#covering(need) ?? this.#begin(need)
+    return this.#describe(need, entry)
+  }
+
+  /**
+   * Before a call: tells once of a failure that nobody has heard of, and saves a grant that could not be saved before.
+   *
+   * @throws {AuthorizationDeniedError} and what else ended the flow; {@link StoreError} when saving fails again.
+   */
+  async settle(address: ToolAddress): Promise<void> {
+    if (this.#failures.size === 0 && this.#entries.size === 0) return
+    await this.saveUnsaved(address)
+    const failure = this.#takeFailure((need) => matches(need.address, address))
+    if (failure !== undefined) throw failure.error
+  }
+
+  /** Saves grants that could not be saved before. @throws {StoreError} when it fails again; the grant is kept. */
+  async saveUnsaved(address: ToolAddress): Promise<void> {
+    for (const entry of this.#matching(address))
+      if (entry.tokens !== undefined) await this.#save(entry, entry.tokens)
+  }
+
+  /** A usable token was seen: consents for no more than it are needless, and their ports are freed. */
+  connected(address: ToolAddress, granted: readonly string[]): void {
+    if (this.#entries.size === 0) return
+    const connection = { provider: address.provider, account: address.account ?? 'default', scopes: granted }
+    for (const entry of this.#matching(address))
+      if (entry.tokens === undefined && (granted.length === 0 || isWithin(entry.scopes, granted)))
+        this.#end(entry, { connection })
+  }
+
+  /** The scopes that were asked for at this address and not granted. */
+  declined(address: ToolAddress): ReadonlySet<string> {
+    return this.#declined.get(keyOf(address)) ?? new Set()
+  }
+
+  /** Forgets failures and refusals of a user, because somebody asks on purpose. */
+  forget(user: string, provider?: string): void {
+    while (
+      this.#takeFailure(
+        ({ address }) => address.user === user && (provider ?? address.provider) === address.provider,
+      )
+    );
+    for (const key of this.#declined.keys()) {
+      const [owner, id] = JSON.parse(key)
+      if (owner === user && (provider ?? id) === id) this.#declined.delete(key)
+    }
+  }
+
+  /** Whether a user's consent failed and nobody has heard of it. */
+  hasFailure(user: string): boolean {
+    return [...this.#failures.values()].some(({ need }) => need.address.user === user)
+  }
+
+  /** @throws the first failure of a user that nobody has heard of, which is then forgotten. */
+  throwFailure(user: string): void {
+    const failure = this.#takeFailure(({ address }) => address.user === user)
+    if (failure !== undefined) throw failure.error
+  }
+
+  /** Ends a consent that was made for one waiter ({@link ConsentNeed.timeoutMs}), as if it had never begun. */
+  cancel(consent: PendingConsent, reason: unknown): void {
+    const entry = this.#byConsent.get(consent)
+    // A link that a paused call has given to somebody stays usable.
+    if (entry?.need.timeoutMs === undefined || entry.tokens !== undefined) return
+    this.#end(entry, { error: reason })
+  }
+
+  /** Ends all; their ports are free when this resolves. A grant that could not be saved is tried once more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const open = [...this.#entries]
+    const saving = open.map((entry) =>
+      entry.tokens === undefined ? undefined : this.#save(entry, entry.tokens),
+    )
+    for (const entry of open) if (entry.tokens === undefined) this.#end(entry, { error: closedError() })
+    await Promise.allSettled([
+      ...saving,
+      ...open.map((entry) => entry.started.then(({ flow }) => flow.result())),
+    ])
+  }
+
+  #matching(address: ToolAddress): Entry[] {
+    return [...this.#entries].filter((entry) => matches(entry.need.address, address))
+  }
+
+  #takeFailure(isMeant: (need: ConsentNeed) => boolean): Failure | undefined {
+    for (const [key, failure] of this.#failures) {
+      if (!isMeant(failure.need)) continue
+      this.#failures.delete(key)
+      if (Date.now() - failure.at < FAILURE_MS) return failure
+    }
+    return undefined
+  }
+
+  #covering(need: ConsentNeed): Entry | undefined {
+    const isUsable = (entry: Entry) =>
+      entry.tokens === undefined &&
+      entry.need.flow === need.flow &&
+      entry.expiresAt > Date.now() &&
+      isWithin(need.scopes, entry.scopes)
+    return [...this.#entries].find(
+      (entry) => keyOf(entry.need.address) === keyOf(need.address) && isUsable(entry),
+    )
+  }
+
+  /** Registers before anything is awaited, so that two calls at once make one flow. */
+  #begin(need: ConsentNeed): Entry {
+    const scopes = [...new Set([...need.scopes, ...(need.recommended ?? [])])]
+    const done = Promise.withResolvers<ToolConnection>()
+    done.promise.catch(() => {})
+    const entry: Entry = {
+      need,
+      scopes,
+      done,
+      started: this.#start(need, scopes),
+      expiresAt: Number.POSITIVE_INFINITY,
+    }
+    this.#entries.add(entry)
+    void this.#follow(entry)
+    return entry
+  }
+
+  async #start(
+    need: ConsentNeed,
+    scopes: readonly string[],
+  ): Promise<{ flow: StartedFlow; providerName: string }> {
+    const { user, provider, account } = need.address
+    const [flow, registration] = await Promise.all([
+      this.#flow(need.flow),
+      this.#options.vault.registration(provider),
+    ])
+    const timeoutMs = need.timeoutMs ?? this.#options.timeoutMs
+    const started = await flow.start({
+      registration,
+      scopes,
+      user,
+      account,
+      timeoutMs,
+      fetch: this.#options.fetch,
+    })
+    return { flow: started, providerName: registration.provider.name ?? provider }
+  }
+
+  #flow(name: string | undefined): Flow | Promise<Flow> {
+    if (name !== undefined) return flowNamed(this.#options.flows, name)
+    if (this.#options.flow !== undefined) return this.#options.flow
+    this.#defaultFlow ??= import('../flows/index.ts').then(({ loopback }) => loopback())
+    return this.#defaultFlow
+  }
+
+  /** Sees one flow through to the vault, whoever waits. Never rejects. */
+  async #follow(entry: Entry): Promise<void> {
+    let begun = false
+    try {
+      const { flow } = await entry.started
+      begun = true
+      entry.expiresAt = flow.expiresAt.getTime()
+      this.#report('consent.started', entry, entry.scopes)
+      const tokens = await flow.result()
+      if (entry.superseded !== true) await this.#save(entry, tokens)
+    } catch (error) {
+      // A flow that never began has told its caller. A grant that could not be saved stays until it can.
+      if (entry.tokens !== undefined) entry.done.reject(error)
+      else if (this.#entries.has(entry)) this.#failed(entry, error, begun)
+    }
+  }
+
+  /** Saves a grant exactly once. It must not be lost because a disk was full for a moment: the next call tries again. */
+  #save(entry: Entry, tokens: TokenSet): Promise<ToolConnection> {
+    entry.tokens = tokens
+    this.#entries.add(entry)
+    entry.saving ??= this.#saveOnce(entry, tokens).finally(() => {
+      entry.saving = undefined
+    })
+    return entry.saving
+  }
+
+  async #saveOnce(entry: Entry, tokens: TokenSet): Promise<ToolConnection> {
+    const connection = await this.#options.vault.save(entry.need.address, tokens)
+    delete entry.tokens
+    this.#noteDeclined(entry, connection)
+    this.#report('consent.finished', entry, connection.scopes)
+    this.#end(entry, { connection })
+    this.#endNarrower(entry, connection)
+    return connection
+  }
+
+  #end(entry: Entry, outcome: { connection: ToolConnection } | { error: unknown }): void {
+    this.#entries.delete(entry)
+    if ('connection' in outcome) entry.done.resolve(outcome.connection)
+    else entry.done.reject(outcome.error)
+    entry.started.then(({ flow }) => flow.cancel()).catch(() => {})
+  }
+
+  // A narrower consent that finished later would replace this grant with less.
+  #endNarrower(entry: Entry, connection: ToolConnection): void {
+    for (const other of this.#matching(entry.need.address)) {
+      if (other.tokens !== undefined || !isWithin(other.scopes, entry.scopes)) continue
+      other.superseded = true
+      this.#end(other, { connection })
+    }
+  }
+
+  #noteDeclined(entry: Entry, { scopes }: ToolConnection): void {
+    const missing = entry.need.scopes.filter((scope) => !scopes.includes(scope))
+    const key = keyOf(entry.need.address)
+    if (missing.length === 0) this.#declined.delete(key)
+    else this.#declined.set(key, new Set(missing))
+  }
+
+  #failed(entry: Entry, error: unknown, begun: boolean): void {
+    this.#end(entry, { error })
+    // That nobody came in time is nobody's decision: the next call simply makes a new link.
+    if (!begun || error instanceof TimeoutError) return
+    const code = error instanceof ToolgrantError ? error.code : undefined
+    if (code !== undefined)
+      this.#failures.set(keyOf(entry.need.address), { need: entry.need, error, at: Date.now() })
+    this.#report('consent.failed', entry, entry.scopes, code)
+  }
+
+  async #describe(need: ConsentNeed, entry: Entry): Promise<PendingConsent> {
+    const { flow, providerName } = await entry.started
+    const { provider, account } = need.address
+    const connection =
+      need.code === 'missing_scope' ? await this.#options.vault.connection(need.address) : undefined
+    const missing = need.scopes.filter((scope) => connection?.scopes.includes(scope) !== true)
+    const consent: PendingConsent = Object.freeze({
+      provider,
+      account,
+      code: need.code,
+      url: flow.url,
+      scopes: Object.freeze([...entry.scopes]),
+      missing: Object.freeze(missing),
+      message: consentMessage(providerName, account, need.code, missing),
+      expiresAt: flow.expiresAt,
+      wait: (options?: WaitOptions) => this.#wait(entry, options),
+    })
+    this.#byConsent.set(consent, entry)
+    return consent
+  }
+
+  async #wait(
+    entry: Entry,
+    { timeoutMs = defaultWaitMs, signal }: WaitOptions = {},
+  ): Promise<ToolConnection> {
+    const limit = Promise.withResolvers<never>()
+    limit.promise.catch(() => {})
+    const passed = () => limit.reject(notInTime(entry.need.address.provider, timeoutMs))
+    const timer = timeoutMs <= LONGEST_TIMER ? setTimeout(passed, timeoutMs) : undefined
+    try {
+      return await waitFor(Promise.race([entry.done.promise, limit.promise]), signal)
+    } catch (error) {
+      // Whoever waited has heard of it.
+      for (const [key, failure] of this.#failures) if (failure.error === error) this.#failures.delete(key)
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #report(type: ConsentEvent['type'], entry: Entry, scopes: readonly string[], code?: string): void {
+    const { user, provider, account } = entry.need.address
+    emitSafely(this.#options.onEvent, { type, at: new Date(), user, provider, account, scopes, code })
+  }
+}
+
+function isWithin(scopes: readonly string[], all: readonly string[]): boolean {
+  return scopes.every((scope) => all.includes(scope))
+}
+
+/** @throws {ConfigurationError} `invalid_argument` when the toolbox has no flow of that name. */
+export function flowNamed(flows: Readonly<Record<string, Flow>>, name: string): Flow {
+  const flow = Object.hasOwn(flows, name) ? flows[name] : undefined
+  if (flow !== undefined) return flow
+  throw new ConfigurationError(
+    'invalid_argument',
+    `No flow is called ${JSON.stringify(name)}. Pass it to the toolbox: new Toolbox({ flows: { ${JSON.stringify(name)}: … } }).`,
+  )
+}
+
+function keyOf({ user, provider, account }: ToolAddress): string {
+  return JSON.stringify([user, provider, account ?? 'default'])
+}
+
+/** Whether `entry` is at the address that was asked for; an address without an account means any. */
+function matches(entry: ToolAddress, asked: ToolAddress): boolean {
+  return (
+    entry.user === asked.user &&
+    entry.provider === asked.provider &&
+    (asked.account === undefined || (entry.account ?? 'default') === asked.account)
+  )
+}
+
+function notInTime(provider: string, timeoutMs: number): TimeoutError {
+  return new TimeoutError(
+    `Nobody finished the authorization at ${provider} within ${timeoutMs} ms. The link stays usable until it expires; wait again, or pass a longer timeoutMs.`,
+    timeoutMs,
+  )
+}
+
+function closedError(): ConfigurationError {
+  return new ConfigurationError('closed', 'The toolbox is closed. Make a new one.')
+}

@@ -1,0 +1,256 @@
+// A toolbox bound to one user: what a model sees, and what it may call.
+import { ToolFailedError } from '../errors.ts'
+import { type AuthorizeOptions, Authorizing, type ConnectOptions } from './authorizing.ts'
+import { schemaFor } from './binding.ts'
+import { type CallOutcome, outcomeName } from './call-outcome.ts'
+import { type CallOptions, type CallPath, type CallTrace, runCall } from './call-path.ts'
+import type { PendingConsent, WaitOptions } from './consent-request.ts'
+import type { AnthropicTool, GeminiFunctionDeclaration, OpenAIResponsesTool, OpenAITool } from './dialect.ts'
+import { type Answer, type AnsweredCall, type ModelCall, requiredBy } from './model-answer.ts'
+import type { Tool } from './tool.ts'
+import { emitSafely, type ToolboxListener } from './tool-events.ts'
+import type { ToolSchema } from './tool-schema.ts'
+import type { ToolConnection } from './tool-vault.ts'
+import {
+  type AnthropicResponse,
+  type AnthropicToolMessage,
+  anthropicCalls,
+  anthropicMessages,
+} from './wire-anthropic.ts'
+import {
+  type GeminiFunctionContent,
+  type GeminiResponse,
+  geminiCalls,
+  geminiContents,
+} from './wire-gemini.ts'
+import {
+  type OpenAIFunctionCallOutput,
+  type OpenAIResponse,
+  type OpenAIResponsesResponse,
+  type OpenAIToolMessage,
+  openAICalls,
+  openAIMessages,
+  openAIResponsesCalls,
+  openAIResponsesItems,
+} from './wire-openai.ts'
+
+/** What a {@link UserToolbox} is made of. */
+export interface UserToolboxParts {
+  path: CallPath
+  tools: () => readonly Tool[]
+  version: () => number
+  find: (name: string) => Tool | undefined
+  onEvent: ToolboxListener | undefined
+  maxResultCharacters: number
+}
+
+/** A toolbox that acts for one user. Made by {@link Toolbox.for}. */
+export class UserToolbox {
+  readonly #parts: UserToolboxParts
+  readonly #authorizing: Authorizing
+  #schemas: { version: number; list: readonly ToolSchema[] } | undefined
+
+  /** Use {@link Toolbox.for}. */
+  constructor(parts: UserToolboxParts) {
+    this.#parts = parts
+    this.#authorizing = new Authorizing(parts.path, parts.tools)
+  }
+
+  /** For whom it acts. */
+  get user(): string {
+    return this.#parts.path.binding.user
+  }
+
+  /** The tools in order. */
+  get tools(): readonly Tool[] {
+    return this.#parts.tools()
+  }
+
+  /** The tools for OpenAI's Chat Completions and compatible servers; `strict` for Structured Outputs. */
+  openai(options: { strict?: boolean | undefined } = {}): OpenAITool[] {
+    return this.#views().map((schema) => schema.openai(options))
+  }
+
+  /** The tools for OpenAI's Responses API. */
+  openaiResponses(options: { strict?: boolean | undefined } = {}): OpenAIResponsesTool[] {
+    return this.#views().map((schema) => schema.openaiResponses(options))
+  }
+
+  /** The tools for Anthropic's Messages API. */
+  anthropic(): AnthropicTool[] {
+    return this.#views().map((schema) => schema.anthropic())
+  }
+
+  /** The tools for Gemini: `tools: [{ functionDeclarations: toolbox.gemini() }]`. */
+  gemini(): GeminiFunctionDeclaration[] {
+    return this.#views().map((schema) => schema.gemini())
+  }
+
+  /**
+   * Runs a tool. `args` is what the model sent: an object, or JSON text.
+   *
+   * @throws {AuthorizationRequiredError} send the person to its `url`, then repeat the same call.
+   * @throws {ToolUnknownError} {@link ToolInputError} {@link ToolFailedError}; {@link AuthorizationDeniedError}, once,
+   *   when the person said no to the last link; {@link ConfigurationError}, {@link StoreError}, {@link KeyError},
+   *   {@link RefreshFailedError} from below.
+   */
+  async call(name: string, args?: unknown, options: CallOptions = {}): Promise<unknown> {
+    const outcome = await this.tryCall(name, args, options)
+    if (outcome.ok) return outcome.result
+    throw outcome.error
+  }
+
+  /**
+   * Runs a tool and reports how it went (P84): `ok` with the `result`; `paused` with the link to show; or the `error`.
+   *
+   * @throws the signal's reason, and nothing else that can be expected.
+   */
+  async tryCall(name: string, args?: unknown, options: CallOptions = {}): Promise<CallOutcome> {
+    const tool = this.#parts.find(name)
+    const trace: CallTrace = { providers: [] }
+    const at = new Date()
+    const begun = performance.now()
+    const report = (outcome: CallOutcome | undefined) =>
+      this.#report(tool?.name ?? '', trace, at, performance.now() - begun, outcome)
+    try {
+      const outcome = await runCall(this.#parts.path, tool, name, args, options, trace)
+      report(outcome)
+      return outcome
+    } catch (error) {
+      report(undefined)
+      throw error
+    }
+  }
+
+  /**
+   * Asks for everything that the tools need and that is missing, before the conversation (P82): one item for each
+   * provider that lacks a usable connection, with the link for the person. What is connected is absent.
+   */
+  async authorize(options: AuthorizeOptions = {}): Promise<PendingConsent[]> {
+    return this.#authorizing.authorize(options)
+  }
+
+  /**
+   * Waits until everything that the tools need is connected (P83); starts what has not been started.
+   *
+   * @throws {AuthorizationDeniedError} at once when a person or provider says no.
+   * @throws {TimeoutError} after `timeoutMs`, default 300 000.
+   */
+  async wait(options: WaitOptions = {}): Promise<ToolConnection[]> {
+    return this.#authorizing.wait(options)
+  }
+
+  /**
+   * Connects one provider and waits for it. Returns at once what is already connected and has the scopes.
+   * When waiting ends without a connection, the link is dead and its port free.
+   *
+   * @throws {AuthorizationDeniedError} {@link TimeoutError} after `timeoutMs`, default 300 000; the signal's reason.
+   */
+  async connect(provider: string, options: ConnectOptions = {}): Promise<ToolConnection> {
+    return this.#authorizing.connect(provider, options)
+  }
+
+  /**
+   * Runs the tool calls in a Chat Completions response, all at once, and makes the messages that answer them. One call
+   * that fails does not disturb the others; calls that wait for a person tell the model so.
+   *
+   * ```ts
+   * messages.push(completion.choices[0].message, ...(await toolbox.answerOpenAI(completion)).messages)
+   * ```
+   *
+   * @throws {TypeError} `invalid_argument` when it is no such response; the signal's reason.
+   */
+  async answerOpenAI(
+    response: OpenAIResponse,
+    options: CallOptions = {},
+  ): Promise<Answer<OpenAIToolMessage>> {
+    return this.#answer(openAICalls(response), openAIMessages, options)
+  }
+
+  /** As {@link UserToolbox.answerOpenAI}, for the Responses API: the messages are items for the next `input`. */
+  async answerOpenAIResponses(
+    response: OpenAIResponsesResponse,
+    options: CallOptions = {},
+  ): Promise<Answer<OpenAIFunctionCallOutput>> {
+    return this.#answer(openAIResponsesCalls(response), openAIResponsesItems, options)
+  }
+
+  /** As {@link UserToolbox.answerOpenAI}, for Anthropic's Messages API. */
+  async answerAnthropic(
+    response: AnthropicResponse,
+    options: CallOptions = {},
+  ): Promise<Answer<AnthropicToolMessage>> {
+    return this.#answer(anthropicCalls(response), anthropicMessages, options)
+  }
+
+  /** As {@link UserToolbox.answerOpenAI}, for Gemini's generateContent: the messages are contents. */
+  async answerGemini(
+    response: GeminiResponse,
+    options: CallOptions = {},
+  ): Promise<Answer<GeminiFunctionContent>> {
+    return this.#answer(geminiCalls(response), geminiContents, options)
+  }
+
+  async #answer<Message>(
+    calls: readonly ModelCall[],
+    write: (calls: readonly AnsweredCall[], maxCharacters: number) => Message[],
+    options: CallOptions,
+  ): Promise<Answer<Message>> {
+    await this.#authorizing.askOnce(
+      calls.map(({ name }) => name),
+      options.signal,
+    )
+    const answered = await Promise.all(
+      calls.map(async (call) => ({ ...call, outcome: await this.#outcomeOf(call, options) })),
+    )
+    const required = requiredBy(answered.map(({ outcome }) => outcome))
+    return {
+      messages: write(answered, this.#parts.maxResultCharacters),
+      calls: answered,
+      paused: required.length > 0,
+      required,
+    }
+  }
+
+  async #outcomeOf({ name, input }: ModelCall, options: CallOptions): Promise<CallOutcome> {
+    try {
+      return await this.tryCall(name, input, options)
+    } catch (cause) {
+      if (options.signal?.aborted === true) throw cause
+      const error = new ToolFailedError('tool_failed', `"${name}" could not be called.`, name, { cause })
+      return { ok: false, paused: false, error }
+    }
+  }
+
+  #views(): readonly ToolSchema[] {
+    const { path, version, tools } = this.#parts
+    if (this.#schemas?.version !== version())
+      this.#schemas = { version: version(), list: tools().map((tool) => schemaFor(path.binding, tool)) }
+    return this.#schemas.list
+  }
+
+  #report(
+    tool: string,
+    trace: CallTrace,
+    at: Date,
+    durationMs: number,
+    outcome: CallOutcome | undefined,
+  ): void {
+    const { onEvent, path } = this.#parts
+    if (onEvent === undefined) return
+    const name = outcome === undefined ? 'aborted' : outcomeName(outcome)
+    const code = outcome === undefined || outcome.ok ? undefined : outcome.error.code
+    const { user, thread } = path.binding
+    emitSafely(onEvent, {
+      type: 'tool.call',
+      at,
+      user,
+      thread,
+      tool,
+      providers: trace.providers,
+      outcome: name,
+      code,
+      durationMs,
+    })
+  }
+}
