@@ -1,7 +1,9 @@
 // What the vault says when a person has to consent, and why.
 import { AuthorizationRequiredError, ConfigurationError, quote } from '../errors.ts'
 import { unionScopes } from './granted-scopes.ts'
-import type { ConnectionRow } from './store.ts'
+import type { RowAddress } from './store.ts'
+
+type Place = Pick<RowAddress, 'provider' | 'account'>
 
 /** Nothing is connected at that address. */
 export function notConnected(
@@ -19,7 +21,7 @@ export function notConnected(
 
 /** The grant lacks scopes; the error carries those it has too, so that a consent to all of them loses nothing. */
 export function missingScope(
-  row: ConnectionRow,
+  row: Place,
   granted: readonly string[],
   missing: readonly string[],
 ): AuthorizationRequiredError {
@@ -39,18 +41,18 @@ const reconnectReasons: Readonly<Record<string, string>> = {
   rejected: 'refused the access token and issued no refresh token to renew it with',
 }
 
-/** The grant is dead, or ended without a way to renew it. */
+/** The grant is dead, or ended without a way to renew it. The error asks for `scopes`. */
 export function needsReconnect(
-  row: ConnectionRow,
+  { provider, account }: Place,
   reason: string,
-  scopes: readonly string[] = [],
+  scopes: readonly string[],
   cause?: unknown,
 ): AuthorizationRequiredError {
   const why = reconnectReasons[reason] ?? 'accepts the grant no longer'
   return new AuthorizationRequiredError(
     'needs_reconnect',
-    `${row.provider} ${why}. The person has to connect again.`,
-    { provider: row.provider, account: row.account, scopes: unionScopes(JSON.parse(row.scopes), scopes) },
+    `${provider} ${why}. The person has to connect again.`,
+    { provider, account, scopes },
     { cause },
   )
 }

@@ -6,8 +6,7 @@ import { ambiguousAccount, missingScope, needsReconnect, notConnected } from './
 import { missingScopes, unionScopes } from './granted-scopes.ts'
 import type { Refresher } from './refresh.ts'
 import type { SealedTokens } from './sealed-tokens.ts'
-import type { ConnectionRow, Store } from './store.ts'
-import { cacheKey, type TokenCache } from './token-cache.ts'
+import type { Store, TokenRow } from './store.ts'
 
 /** What the caller of `vault.token` needs. */
 export interface VaultTokenRequest extends TokenRequest {
@@ -20,10 +19,15 @@ export interface ReaderParts {
   store: Store
   tenant: string
   sealed: SealedTokens
-  cache: TokenCache
   refresher: Refresher
   /** Milliseconds since 1970. */
   now: () => number
+}
+
+interface Wanted {
+  address: ConnectionAddress
+  request: VaultTokenRequest
+  onFresh: ((tokens: TokenSet, until: number) => void) | undefined
 }
 
 /** Serves token sets out of the store. */
@@ -34,61 +38,72 @@ export class ConnectionReader {
     this.#parts = parts
   }
 
-  /** `vault.token`, with no more awaits than the store needs: with SQLite and a live token, none. */
-  read(address: ConnectionAddress, request: VaultTokenRequest): TokenSet | Promise<TokenSet> {
-    request.signal?.throwIfAborted()
-    const { user, provider, account } = address
-    const rows = this.#parts.store.list({ tenant: this.#parts.tenant, user, provider, account })
-    if (rows instanceof Promise) return rows.then((found) => this.#serve(found, address, request))
-    return this.#serve(rows, address, request)
-  }
-
-  #serve(
-    rows: readonly ConnectionRow[],
+  /**
+   * `vault.token`, with no more awaits than the store needs: with SQLite and a live token, none.
+   *
+   * @param onFresh is handed a token set that needs no renewal yet, and until when.
+   */
+  read(
     address: ConnectionAddress,
     request: VaultTokenRequest,
+    onFresh?: (tokens: TokenSet, until: number) => void,
   ): TokenSet | Promise<TokenSet> {
-    const row = pick(unrevoked(rows), address)
+    request.signal?.throwIfAborted()
+    const { store, tenant } = this.#parts
+    const rows = store.find(tenant, address.user, address.provider, address.account)
+    const wanted = { address, request, onFresh }
+    return rows instanceof Promise
+      ? rows.then((found) => this.#serve(found, wanted))
+      : this.#serve(rows, wanted)
+  }
+
+  #serve(rows: readonly TokenRow[], wanted: Wanted): TokenSet | Promise<TokenSet> {
+    const { address, request } = wanted
+    const row = pick(unrevoked(rows), address.provider)
     if (row === undefined) throw notConnected(address, request.scopes)
-    if (row.status !== 'active') throw needsReconnect(row, row.reason ?? 'refused', request.scopes)
+    if (row.status !== 'active') return this.#refuse(row, request)
     const tokens = this.#parts.sealed.open(row)
     assertGranted(row, tokens, request)
     const now = this.#parts.now()
     if (tokens.accessToken === request.rejected || !lastsLongEnough(tokens, request, now))
-      return this.#renew(row, tokens, address, request)
+      return this.#renew(row, tokens, wanted)
     if (row.refreshDueAt !== null && row.refreshDueAt <= now) this.#parts.refresher.refreshInBackground(row)
-    else this.#remember(address, tokens)
+    else this.#tellFresh(tokens, wanted)
     return tokens
   }
 
-  async #renew(
-    row: ConnectionRow,
-    tokens: TokenSet,
-    address: ConnectionAddress,
-    request: VaultTokenRequest,
-  ): Promise<TokenSet> {
-    const { rejected, scopes, signal } = request
+  async #refuse(row: TokenRow, { scopes = [] }: VaultTokenRequest): Promise<never> {
+    const stored = await this.#parts.store.get(row.id)
+    const granted = JSON.parse(stored?.scopes ?? '[]')
+    throw needsReconnect(row, stored?.reason ?? 'refused', unionScopes(granted, scopes))
+  }
+
+  async #renew(row: TokenRow, tokens: TokenSet, wanted: Wanted): Promise<TokenSet> {
+    const { request } = wanted
+    const { rejected, scopes = [], signal } = request
     const usable = tokens.accessToken !== rejected && tokens.validFor(0, this.#parts.now())
     if (tokens.refreshToken === undefined) {
       if (usable) return tokens
-      throw needsReconnect(row, tokens.accessToken === rejected ? 'rejected' : 'expired', scopes)
+      const reason = tokens.accessToken === rejected ? 'rejected' : 'expired'
+      throw needsReconnect(row, reason, unionScopes(tokens.scopes, scopes))
     }
     if (usable && (row.retryAt ?? 0) > this.#parts.now()) return tokens
     try {
       const fresh = await this.#freshTokens(row, request)
       assertGranted(row, fresh, request)
-      this.#remember(address, fresh)
+      this.#tellFresh(fresh, wanted)
       return fresh
     } catch (error) {
       if (signal?.aborted === true) throw error
-      if (error instanceof AuthorizationRequiredError) throw withScopes(error, scopes)
+      if (error instanceof AuthorizationRequiredError)
+        throw withScopes(error, unionScopes(tokens.scopes, scopes))
       if (usable) return tokens
       throw error
     }
   }
 
   /** A token set that is not the rejected one: a second turn when the first only found what another process had saved. */
-  async #freshTokens(row: ConnectionRow, { rejected, signal }: VaultTokenRequest): Promise<TokenSet> {
+  async #freshTokens(row: TokenRow, { rejected, signal }: VaultTokenRequest): Promise<TokenSet> {
     const fresh = await waitFor(this.#parts.refresher.refresh(row), signal)
     if (fresh.accessToken !== rejected) return fresh
     const current = await this.#parts.store.get(row.id)
@@ -101,31 +116,36 @@ export class ConnectionReader {
     )
   }
 
-  #remember({ user, provider, account }: ConnectionAddress, tokens: TokenSet): void {
-    const until = this.#parts.sealed.dueAt(tokens) ?? tokens.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY
-    this.#parts.cache.set(cacheKey(user, provider, account), tokens, until)
+  #tellFresh(tokens: TokenSet, { onFresh }: Wanted): void {
+    onFresh?.(
+      tokens,
+      this.#parts.sealed.dueAt(tokens) ?? tokens.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+    )
   }
 }
 
 /** Without the rows that are being disconnected. */
-export function unrevoked(rows: readonly ConnectionRow[]): readonly ConnectionRow[] {
-  return rows.every(({ status }) => status !== 'revoked')
-    ? rows
-    : rows.filter(({ status }) => status !== 'revoked')
+export function unrevoked<Row extends Pick<TokenRow, 'status'>>(rows: readonly Row[]): readonly Row[] {
+  return rows.every(isUnrevoked) ? rows : rows.filter(isUnrevoked)
+}
+
+function isUnrevoked({ status }: Pick<TokenRow, 'status'>): boolean {
+  return status !== 'revoked'
 }
 
 /** The account that is meant: the one named; else the only one; else the one labelled `default`. */
-export function pick(rows: readonly ConnectionRow[], address: ConnectionAddress): ConnectionRow | undefined {
+export function pick<Row extends Pick<TokenRow, 'account'>>(
+  rows: readonly Row[],
+  provider: string,
+): Row | undefined {
   if (rows.length <= 1) return rows[0]
   const labelled = rows.find(({ account }) => account === 'default')
   if (labelled !== undefined) return labelled
-  throw ambiguousAccount(
-    address.provider,
-    rows.map(({ account }) => account),
-  )
+  const accounts = rows.map(({ account }) => account)
+  throw ambiguousAccount(provider, accounts)
 }
 
-function assertGranted(row: ConnectionRow, tokens: TokenSet, { scopes }: VaultTokenRequest): void {
+function assertGranted(row: TokenRow, tokens: TokenSet, { scopes }: VaultTokenRequest): void {
   if (scopes === undefined || scopes.length === 0) return
   const missing = missingScopes(tokens.scopes, scopes)
   if (missing.length > 0) throw missingScope(row, tokens.scopes, missing)
@@ -141,10 +161,10 @@ function lastsLongEnough(tokens: TokenSet, { validForSeconds }: VaultTokenReques
 /** The same error, asking for what this caller needs as well: several callers share one refresh. */
 function withScopes(
   error: AuthorizationRequiredError,
-  scopes: readonly string[] | undefined,
+  scopes: readonly string[],
 ): AuthorizationRequiredError {
   const { code, message, provider, account } = error
-  if (scopes === undefined || code === 'missing_scope') return error
+  if (scopes.length === 0 || code === 'missing_scope') return error
   return new AuthorizationRequiredError(
     code as 'not_connected' | 'needs_reconnect',
     message,

@@ -1,6 +1,6 @@
 // A store in this process's memory: for tests, demos and short-lived processes. Nothing is shared or kept.
 import { StoreError } from '../errors.ts'
-import type { ConnectionRow, Grant, NewGrant, RefreshFailure, RowFilter, Store } from './store.ts'
+import type { ConnectionRow, Grant, NewGrant, RefreshFailure, RowFilter, Store, TokenRow } from './store.ts'
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -32,6 +32,10 @@ class MemoryStore implements Store {
   get(id: string): ConnectionRow | undefined {
     const row = this.#open().get(id)
     return row === undefined ? undefined : { ...row }
+  }
+
+  find(tenant: string, user: string, provider: string, account?: string): readonly TokenRow[] {
+    return this.list({ tenant, user, provider, account })
   }
 
   list(filter: RowFilter): readonly ConnectionRow[] {

@@ -58,7 +58,7 @@ class OpenVault extends Vault {
     this.#refresher = this.#newRefresher()
     this.#reader = new ConnectionReader({
       ...{ store, tenant, now: this.#now, sealed: this.#sealed },
-      ...{ cache: this.#cache, refresher: this.#refresher },
+      refresher: this.#refresher,
     })
   }
 
@@ -70,7 +70,7 @@ class OpenVault extends Vault {
   }
 
   async connection(address: ConnectionAddress): Promise<Connection | undefined> {
-    const row = pick(await this.#rowsAt(address), address)
+    const row = pick(await this.#rowsAt(address), address.provider)
     return row === undefined ? undefined : toConnection(row, this.#now())
   }
 
@@ -96,14 +96,16 @@ class OpenVault extends Vault {
     assertAddress(address, true)
     const { user, provider, account } = address
     const scopes = options.scopes ?? []
+    const key = cacheKey(user, provider, account)
+    const remember = (tokens: TokenSet, until: number) => this.#cache.set(key, tokens, until)
     return new ConnectionSource(
       this.#cache,
-      cacheKey(user, provider, account),
+      key,
       this.#now,
       (tokens) => missingScopes(tokens.scopes, scopes).length === 0,
       (request) => {
         this.#opened()
-        return this.#reader.read({ user, provider, account }, { ...request, scopes })
+        return this.#reader.read({ user, provider, account }, { ...request, scopes }, remember)
       },
     )
   }
@@ -115,7 +117,7 @@ class OpenVault extends Vault {
   }
 
   async disconnect(address: ConnectionAddress, options: DisconnectOptions = {}): Promise<Disconnected> {
-    const found = pick(await this.#rowsAt(address, true), address)
+    const found = pick(await this.#rowsAt(address, true), address.provider)
     const row = found && (await this.#store.markRevoked(found.id))
     if (row === undefined) throw notConnected(address)
     this.#cache.forget(row.user, row.provider, row.account)

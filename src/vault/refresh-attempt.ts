@@ -133,7 +133,7 @@ export class RefreshAttempt {
       await this.#release()
       return undefined
     }
-    const failure = needsReconnect(row, reason, [], error)
+    const failure = needsReconnect(row, reason, JSON.parse(row.scopes), error)
     emit('needs_reconnect', { ...row, status: 'needs_reconnect', reason }, failure)
     throw failure
   }

@@ -8,7 +8,7 @@ import {
   TimeoutError,
   TokenEndpointError,
 } from '../errors.ts'
-import { isTransient } from '../oauth/index.ts'
+import { isGrantDead, isTransient } from '../oauth/index.ts'
 
 /**
  * - `dead`: the provider refused the refresh token.
@@ -34,9 +34,6 @@ const reasons: Readonly<Record<FailureKind, string>> = {
   uncertain: 'no_answer',
 }
 
-/** `invalid_grant` in the words of RFC 6749, of GitHub and of Slack. */
-const deadGrant = new Set(['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token'])
-
 /** Failures before the request was sent: DNS, no connection, no TLS. */
 const neverSent =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|UND_ERR_CONNECT_TIMEOUT|CERT_.*|.*_CERT.*|ERR_TLS_.*|ERR_SSL_.*)$/
@@ -54,7 +51,7 @@ export function diagnose(error: unknown): DiagnosedFailure {
 function kindOf(error: unknown): FailureKind {
   if (error instanceof TokenEndpointError) {
     if (isTransient(error)) return 'transient'
-    return deadGrant.has(error.error) ? 'dead' : 'ours'
+    return isGrantDead(error) ? 'dead' : 'ours'
   }
   if (error instanceof InvalidResponseError) {
     if (error.code === 'redirect_refused') return 'ours'

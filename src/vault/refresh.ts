@@ -4,7 +4,7 @@ import { RefreshFailedError, StoreError } from '../errors.ts'
 import type { Registration, TokenSet } from '../oauth/index.ts'
 import { needsReconnect, notConnected } from './connection-errors.ts'
 import { type Attempt, RefreshAttempt, type RefreshParts, savedWithin } from './refresh-attempt.ts'
-import type { ConnectionRow } from './store.ts'
+import type { ConnectionRow, TokenRow } from './store.ts'
 
 export type { RefreshParts } from './refresh-attempt.ts'
 
@@ -33,7 +33,7 @@ export class Refresher {
    * @throws {AuthorizationRequiredError} the grant is dead, or gone; {@link RefreshFailedError}; ConfigurationError
    *   when our registration is missing; StoreError; KeyError.
    */
-  refresh(row: ConnectionRow): Promise<TokenSet> {
+  refresh(row: TokenRow): Promise<TokenSet> {
     const running = this.#running.get(row.id)
     if (running !== undefined) return running
     const started = this.#run(row).finally(() => this.#running.delete(row.id))
@@ -42,7 +42,7 @@ export class Refresher {
   }
 
   /** Starts a refresh that nobody waits for, unless one is running or the provider is to be left alone. */
-  refreshInBackground(row: ConnectionRow): void {
+  refreshInBackground(row: TokenRow): void {
     if (this.#running.has(row.id) || (row.retryAt ?? 0) > this.#parts.now()) return
     this.refresh(row).catch(() => {
       // Told to the operator as an event; the next caller gets the error if it still matters then.
@@ -55,32 +55,29 @@ export class Refresher {
     await Promise.allSettled([...this.#running.values(), ...this.#saving.values()])
   }
 
-  async #run(first: ConnectionRow): Promise<TokenSet> {
+  async #run(first: TokenRow): Promise<TokenSet> {
     const { store, now } = this.#parts
     const registration = await this.#parts.registration(first.provider)
-    if (registration.provider.refresh === 'none') throw needsReconnect(first, 'not_renewable')
+    if (registration.provider.refresh === 'none') throw needsReconnect(first, 'not_renewable', [])
     const started = now()
-    let seen = first
-    let row = first
+    let seen = first.generation
     let failure: RefreshFailedError | undefined
     for (let turn = 0; ; turn += 1) {
       this.#assertOpen()
+      const row = usable(await store.get(first.id), first)
+      const newer = this.#newerTokens(row, seen)
+      if (newer !== undefined) return newer
+      seen = row.generation
       const saving = this.#saving.get(row.id)
       const pauseMs = (row.retryAt ?? 0) - now()
-      let isTaken = false
       if (saving !== undefined) await savedWithin(saving, this.#parts, this.#closing.signal)
       else if (pauseMs > 0) await this.#sitOut(row, pauseMs, started, failure)
       else {
         const attempt = await this.#attempt(row, registration)
         if (attempt !== undefined && 'tokens' in attempt) return attempt.tokens
         if (attempt !== undefined && 'failure' in attempt) failure = attempt.failure
-        isTaken = attempt !== undefined && 'taken' in attempt
+        if (attempt !== undefined && 'taken' in attempt) await this.#waitForOther(row, started, turn)
       }
-      row = usable(await store.get(row.id), row)
-      const newer = this.#newerTokens(row, seen)
-      if (newer !== undefined) return newer
-      if (row.generation > seen.generation) seen = row
-      if (isTaken) await this.#waitForOther(row, started, turn)
     }
   }
 
@@ -117,14 +114,14 @@ export class Refresher {
     failure: RefreshFailedError | undefined,
   ): Promise<void> {
     const { now, sleep } = this.#parts
-    const tooLong = now() + pauseMs - started > patienceMs
-    if (tooLong || row.failures >= patientFailures) throw stillFailing(row, pauseMs, failure)
+    const passing = row.reason !== 'client_refused' && row.failures < patientFailures
+    if (!passing || now() + pauseMs - started > patienceMs) throw stillFailing(row, pauseMs, failure)
     await sleep(pauseMs, this.#closing.signal)
   }
 
   /** What somebody else saved since, if it is any good. */
-  #newerTokens(row: ConnectionRow, seen: ConnectionRow): TokenSet | undefined {
-    if (row.generation === seen.generation) return undefined
+  #newerTokens(row: ConnectionRow, seen: number): TokenSet | undefined {
+    if (row.generation === seen) return undefined
     const tokens = this.#parts.sealed.open(row)
     return tokens.validFor(0, this.#parts.now()) ? tokens : undefined
   }
@@ -136,9 +133,10 @@ export class Refresher {
 }
 
 /** The row as it is now, if it can still be refreshed. */
-function usable(row: ConnectionRow | undefined, before: ConnectionRow): ConnectionRow {
+function usable(row: ConnectionRow | undefined, before: TokenRow): ConnectionRow {
   if (row === undefined || row.status === 'revoked') throw notConnected(before)
-  if (row.status === 'needs_reconnect') throw needsReconnect(row, row.reason ?? 'refused')
+  if (row.status === 'needs_reconnect')
+    throw needsReconnect(row, row.reason ?? 'refused', JSON.parse(row.scopes))
   return row
 }
 

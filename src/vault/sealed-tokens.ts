@@ -3,7 +3,7 @@
 import { KeyError } from '../errors.ts'
 import { TokenSet } from '../oauth/index.ts'
 import type { Keyring } from '../seal.ts'
-import type { ConnectionRow, Grant, RowAddress } from './store.ts'
+import type { Grant, RowAddress, TokenRow } from './store.ts'
 
 /** The row that a token set belongs to. */
 export interface TokenPlace extends RowAddress {
@@ -38,7 +38,7 @@ export class SealedTokens {
    *
    * @throws {KeyError} `sealed_data_invalid` when the row was altered or its blob belongs elsewhere; `key_wrong`.
    */
-  open(row: ConnectionRow): TokenSet {
+  open(row: TokenRow): TokenSet {
     try {
       return TokenSet.parse(this.#keyring.open(row.sealed, associatedData(row)))
     } catch (error) {

@@ -6,7 +6,16 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { StoreError } from '../errors.ts'
 import { isBusy, storeError } from './sqlite-errors.ts'
 import { migrate } from './sqlite-schema.ts'
-import type { Awaitable, ConnectionRow, Grant, NewGrant, RefreshFailure, RowFilter, Store } from './store.ts'
+import type {
+  Awaitable,
+  ConnectionRow,
+  Grant,
+  NewGrant,
+  RefreshFailure,
+  RowFilter,
+  Store,
+  TokenRow,
+} from './store.ts'
 
 /** Options of {@link openSqliteStore}. */
 export interface SqliteStoreOptions {
@@ -107,13 +116,13 @@ const fresh = `status = 'active', reason = NULL, failures = 0, retry_at = NULL`
 const grantColumns =
   'scopes = :scopes, expires_at = :expiresAt, received_at = :receivedAt, refresh_due_at = :refreshDueAt, sealed = :sealed'
 
+const tokenColumns = 'id, account, generation, status, refresh_due_at, retry_at, sealed'
+
 const sql = {
+  list: `SELECT ${columns} FROM connection WHERE`,
+  find: `SELECT ${tokenColumns} FROM connection WHERE tenant = ? AND user = ? AND provider = ? ORDER BY account`,
+  findAccount: `SELECT ${tokenColumns} FROM connection WHERE tenant = ? AND user = ? AND provider = ? AND account = ?`,
   get: `SELECT ${columns} FROM connection WHERE id = ?`,
-  listOfUser: `SELECT ${columns} FROM connection WHERE tenant = ? AND user = ? AND provider = ? ORDER BY account`,
-  find: `SELECT ${columns} FROM connection WHERE tenant = ? AND user = ? AND provider = ? AND account = ?`,
-  list: `SELECT ${columns} FROM connection WHERE tenant = :tenant
-    AND (:user IS NULL OR user = :user) AND (:provider IS NULL OR provider = :provider)
-    AND (:account IS NULL OR account = :account) ORDER BY user, provider, account`,
   insert: `INSERT INTO connection (${columns}) VALUES (:id, :tenant, :user, :provider, :account, 1, 'active', NULL,
     :scopes, :expiresAt, :receivedAt, :refreshDueAt, :sealed, NULL, NULL, NULL, NULL, 0, NULL, :now, :now, :now)
     ON CONFLICT DO NOTHING`,
@@ -166,12 +175,20 @@ class SqliteStore implements Store {
     return this.#busy.run(() => this.#rows(sql.get, id)[0])
   }
 
+  find(tenant: string, user: string, provider: string, account?: string): Awaitable<readonly TokenRow[]> {
+    const text = account === undefined ? sql.find : sql.findAccount
+    const place = account === undefined ? [tenant, user, provider] : [tenant, user, provider, account]
+    return this.#busy.run(() =>
+      this.#values(text, ...place).map((row) => toTokenRow(tenant, user, provider, row)),
+    )
+  }
+
   list(filter: RowFilter): Awaitable<readonly ConnectionRow[]> {
-    const { tenant, user = null, provider = null, account = null } = filter
-    if (user === null || provider === null)
-      return this.#busy.run(() => this.#rows(sql.list, { tenant, user, provider, account }))
-    if (account === null) return this.#busy.run(() => this.#rows(sql.listOfUser, tenant, user, provider))
-    return this.#busy.run(() => this.#rows(sql.find, tenant, user, provider, account))
+    const given = (['tenant', 'user', 'provider', 'account'] as const).filter(
+      (name) => filter[name] !== undefined,
+    )
+    const text = `${sql.list} ${given.map((name) => `${name} = ?`).join(' AND ')} ORDER BY user, provider, account`
+    return this.#busy.run(() => this.#rows(text, ...given.map((name) => filter[name] ?? null)))
   }
 
   putGrant(grant: NewGrant): Awaitable<boolean> {
@@ -298,6 +315,22 @@ function grantParameters({ scopes, expiresAt, receivedAt, refreshDueAt, sealed }
   [name: string]: SQLInputValue
 } {
   return { scopes, expiresAt, receivedAt, refreshDueAt, sealed }
+}
+
+/** In the order of `tokenColumns`; STRICT tables hold the types to it. */
+function toTokenRow(tenant: string, user: string, provider: string, values: SQLOutputValue[]): TokenRow {
+  return {
+    id: values[0] as string,
+    tenant,
+    user,
+    provider,
+    account: values[1] as string,
+    generation: values[2] as number,
+    status: values[3] as ConnectionRow['status'],
+    refreshDueAt: values[4] as number | null,
+    retryAt: values[5] as number | null,
+    sealed: values[6] as Uint8Array,
+  }
 }
 
 /** In the order of `columns`; STRICT tables hold the types to it. */

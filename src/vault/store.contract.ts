@@ -112,6 +112,8 @@ export function storeContract(name: string, underTest: StoreUnderTest): void {
           expect(found.map(({ id }) => id)).toEqual([`id-${index}`])
           expect(found[0]).toMatchObject({ tenant: name, user: name, provider: name, account: name })
           expect(await store.list({ tenant: name })).toHaveLength(1)
+          expect((await store.find(name, name, name)).map(({ id }) => id)).toEqual([`id-${index}`])
+          expect((await store.find(name, name, name, name)).map(({ id }) => id)).toEqual([`id-${index}`])
         }
       })
 
@@ -143,6 +145,27 @@ export function storeContract(name: string, underTest: StoreUnderTest): void {
         ])
         expect(await ids({ user: 'nobody' })).toEqual([])
       })
+    })
+
+    it('finds what reading a token needs, by account', async () => {
+      for (const account of ['work', 'default'])
+        await store.putGrant(grant({ id: account, account, sealed: bytes(account.length) }))
+      await store.putGrant(grant({ id: 'else', user: 'bob' }))
+      const needed = ({ id, account, length }: { id: string; account: string; length: number }) => ({
+        ...{ id, tenant: 't', user: 'ada', provider: 'slack', account, generation: 1, status: 'active' },
+        ...{ refreshDueAt: start + 3_300_000, retryAt: null, sealed: bytes(length) },
+      })
+      const [first, second] = [
+        needed({ id: 'default', account: 'default', length: 7 }),
+        needed({ id: 'work', account: 'work', length: 4 }),
+      ]
+      const all = await store.find('t', 'ada', 'slack')
+      expect(all).toHaveLength(2)
+      expect(all[0]).toMatchObject(first)
+      expect(all[1]).toMatchObject(second)
+      expect(await store.find('t', 'ada', 'slack', 'work')).toMatchObject([second])
+      expect(await store.find('t', 'ada', 'github')).toEqual([])
+      expect(await store.find('t', 'ada', 'slack', 'play')).toEqual([])
     })
 
     describe('leases', () => {

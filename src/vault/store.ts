@@ -61,6 +61,10 @@ export interface ConnectionRow extends RowAddress, Grant {
   updatedAt: number
 }
 
+/** What reading a token needs of a row, and nothing that would have to be decoded for it. */
+export type TokenRow = RowAddress &
+  Pick<ConnectionRow, 'id' | 'generation' | 'status' | 'refreshDueAt' | 'retryAt' | 'sealed'>
+
 /** A grant that a person has just given. */
 export interface NewGrant extends RowAddress, Grant {
   id: string
@@ -90,6 +94,8 @@ export interface Store {
 
   /** The row of that id. */
   get(id: string): Awaitable<ConnectionRow | undefined>
+  /** The rows of one user at one provider, by account: what every token is read with, so it has to be quick. */
+  find(tenant: string, user: string, provider: string, account?: string): Awaitable<readonly TokenRow[]>
   /** The rows that match, by user, provider and account. */
   list(filter: RowFilter): Awaitable<readonly ConnectionRow[]>
 
