@@ -237,6 +237,11 @@ export class InvalidResponseError extends ToolgrantError {
   readonly status: number | undefined
   /** Seconds from `Retry-After`, when the answer had one. */
   readonly retryAfterSeconds: number | undefined
+  /**
+   * A few words of a page or plain text that came instead of an OAuth answer, secrets taken out, at most 200
+   * characters. Untrusted text, and not enumerable, so that logs do not pick it up. Never of JSON or a form.
+   */
+  declare readonly excerpt: string | undefined
 
   constructor(
     code:
@@ -247,11 +252,16 @@ export class InvalidResponseError extends ToolgrantError {
       | 'id_token_invalid'
       | 'redirect_refused',
     message: string,
-    options?: ToolgrantErrorOptions & { status?: number; retryAfterSeconds?: number },
+    options?: ToolgrantErrorOptions & {
+      status?: number
+      retryAfterSeconds?: number
+      excerpt?: string | undefined
+    },
   ) {
     super(code, message, options)
     this.status = options?.status
     this.retryAfterSeconds = options?.retryAfterSeconds
+    Object.defineProperty(this, 'excerpt', { value: options?.excerpt, enumerable: false })
   }
 }
 

@@ -7,15 +7,28 @@ import type { Registration } from './client.ts'
 
 type Library = typeof oauth4webapi
 
+/** Methods that are nothing without a secret. */
+const secretMethods = new Set<TokenEndpointAuthMethod>([
+  'client_secret_basic',
+  'client_secret_post',
+  'json_body',
+  'client_secret_jwt',
+])
+
 /**
  * The method in force: the client's own choice, else the provider's, else `client_secret_basic` with a secret
- * (RFC 6749 section 2.3.1) and `none` without one.
+ * (RFC 6749 section 2.3.1). A client without a secret is a public one: `none`, unless it chose otherwise itself.
+ *
+ * @throws {ConfigurationError} `client_missing` when the client itself chose a method that needs a secret, and has none.
  */
 export function clientAuthenticationMethod({ provider, client }: Registration): TokenEndpointAuthMethod {
-  const chosen = client.tokenEndpointAuthMethod ?? provider.tokenEndpointAuthMethod
-  const needsSecret = chosen !== 'none' && chosen !== 'private_key_jwt'
-  if (client.clientSecret === undefined && needsSecret) return 'none'
-  return chosen ?? 'client_secret_basic'
+  const method = client.tokenEndpointAuthMethod ?? provider.tokenEndpointAuthMethod ?? 'client_secret_basic'
+  if (client.clientSecret || !secretMethods.has(method)) return method
+  if (client.tokenEndpointAuthMethod === undefined) return 'none'
+  throw new ConfigurationError(
+    'client_missing',
+    `The client for ${provider.id} has tokenEndpointAuthMethod ${method} and no clientSecret. Set the secret, or tokenEndpointAuthMethod: "none" for a public client.`,
+  )
 }
 
 /**

@@ -1,15 +1,24 @@
 // Finding a provider's endpoints from its issuer.
 // OpenID Connect Discovery section 4, RFC 8414 section 3; the answers are cached for an hour.
-import { ConfigurationError, quote, ToolgrantError } from '../errors.ts'
-import { hostKind, type Provider, resolveVariables } from '../providers/index.ts'
+import { ConfigurationError, InvalidResponseError, quote, ToolgrantError } from '../errors.ts'
+import {
+  hostKind,
+  type Provider,
+  resolveVariables,
+  type TokenEndpointAuthMethod,
+} from '../providers/index.ts'
+import { parseBody } from './answer-body.ts'
 import type { Client } from './client.ts'
+import { sameIssuer } from './issuer.ts'
+import { isTransient } from './refresh-failure.ts'
 import type { RequestOptions } from './request-options.ts'
-import { protocolLibrary } from './token-endpoint.ts'
-import { assertSecureUrl, exchange } from './transport.ts'
+import { retryAfter } from './response-reader.ts'
+import { type Answer, assertSecureUrl, exchange } from './transport.ts'
 import { waitFor } from './wait.ts'
 
 /** What an issuer says about itself: the members of RFC 8414 section 2 that are used, in our words. */
 export interface IssuerMetadata {
+  /** As the issuer writes it, which is how tokens and callbacks name it. */
   issuer: string
   authorizationUrl?: string
   tokenUrl?: string
@@ -18,6 +27,8 @@ export interface IssuerMetadata {
   userinfoUrl?: string
   deviceAuthorizationUrl?: string
   jwksUrl?: string
+  /** Microsoft's metadata for many tenants: tokens name the tenant's own issuer. */
+  issuerVaries?: boolean
   /** RFC 9207: the issuer promises `iss` in callbacks. */
   issParameterSupported: boolean
   /** RFC 8414 `code_challenge_methods_supported`; `undefined` when it does not say. */
@@ -28,71 +39,109 @@ export interface IssuerMetadata {
 
 const cacheMs = 60 * 60_000
 const cacheLimit = 500
-const cache = new Map<string, { until: number; metadata: Promise<IssuerMetadata> }>()
+
+interface CacheEntry {
+  until: number
+  metadata: Promise<IssuerMetadata>
+}
+
+/** One cache per `fetch`: what one proxy says about an issuer is nothing to another. */
+const caches = new WeakMap<typeof fetch, Map<string, CacheEntry>>()
 
 /**
  * Reads an issuer's metadata: OpenID Connect first, then RFC 8414. The issuer in it must equal the one asked for,
- * and its endpoints must be https and, unless the issuer is loopback itself, not on a loopback or private address.
+ * and its endpoints must be https and not on a loopback or private address, unless the issuer itself is there.
+ * An answer is shared by all who ask for an hour; a failure is not kept.
  *
  * @throws {ConfigurationError} `discovery_failed`, with the cause; `insecure_url`.
+ * @throws {NetworkError} TimeoutError, InvalidResponseError (5xx, 429): nobody could say; try again later.
  */
 export async function discover(issuer: string, options: RequestOptions = {}): Promise<IssuerMetadata> {
   assertSecureUrl(issuer, options)
   const now = (options.now ?? Date.now)()
-  const known = cache.get(issuer)
-  if (options.fetch !== undefined) return readMetadata(issuer, options)
+  const cache = cacheOf(options.fetch ?? globalThis.fetch)
+  const key = `${options.allowInsecureRequests === true} ${issuer}`
+  const known = cache.get(key)
   if (known !== undefined && known.until > now) return waitFor(known.metadata, options.signal)
-  const metadata = readMetadata(issuer, { ...options, signal: undefined })
+  const entry = { until: now + cacheMs, metadata: readMetadata(issuer, { ...options, signal: undefined }) }
   if (cache.size >= cacheLimit) cache.clear()
-  cache.set(issuer, { until: now + cacheMs, metadata })
-  metadata.catch(() => cache.delete(issuer))
-  return waitFor(metadata, options.signal)
+  cache.set(key, entry)
+  entry.metadata.catch(() => cache.get(key) === entry && cache.delete(key))
+  return waitFor(entry.metadata, options.signal)
+}
+
+function cacheOf(send: typeof fetch): Map<string, CacheEntry> {
+  const cache = caches.get(send) ?? new Map<string, CacheEntry>()
+  caches.set(send, cache)
+  return cache
 }
 
 async function readMetadata(issuer: string, options: RequestOptions): Promise<IssuerMetadata> {
   const failures: unknown[] = []
-  for (const algorithm of ['oidc', 'oauth2'] as const) {
+  for (const url of wellKnownUrls(issuer)) {
     try {
-      return toMetadata(await fetchMetadata(issuer, algorithm, options), issuer, options)
+      return toMetadata(await fetchMetadata(issuer, url, options), issuer, options)
     } catch (error) {
-      options.signal?.throwIfAborted()
       failures.push(error)
     }
   }
-  const reason = failures.map((failure) =>
-    failure instanceof ToolgrantError ? failure.message : 'not valid metadata',
+  const passing = failures.find(isTransient)
+  if (passing !== undefined) throw passing
+  const reasons = failures.map((failure) =>
+    failure instanceof ToolgrantError ? failure.message : 'unreadable',
   )
   throw new ConfigurationError(
     'discovery_failed',
-    `The endpoints of the issuer ${quote(issuer)} could not be discovered (${reason[0]}). Check the issuer, or give authorizationUrl and tokenUrl.`,
+    `The endpoints of the issuer ${quote(issuer)} could not be discovered. Check the issuer, or give authorizationUrl and tokenUrl. ${[...new Set(reasons)].join(' ')}`,
     { cause: failures[0] },
   )
 }
 
+/** Appended for OpenID Connect (Discovery section 4.1), between host and path for RFC 8414 (section 3.1). */
+function wellKnownUrls(issuer: string): string[] {
+  const { origin, pathname } = new URL(issuer)
+  const path = pathname.replace(/\/+$/, '')
+  return [
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+  ]
+}
+
 async function fetchMetadata(
   issuer: string,
-  algorithm: 'oidc' | 'oauth2',
+  url: string,
   options: RequestOptions,
 ): Promise<Record<string, unknown>> {
-  const library = await protocolLibrary()
-  const issuerUrl = new URL(issuer)
-  const send = async (url: string, init: { headers: Record<string, string> }) => {
-    const request = {
-      who: issuerUrl.host,
-      what: 'discovery',
-      url,
-      method: 'GET',
-      headers: init.headers,
-    } as const
-    const { status, text } = await exchange(request, options)
-    return new Response(text, { status, headers: { 'content-type': 'application/json' } })
-  }
-  const response = await library.discoveryRequest(issuerUrl, {
-    algorithm,
-    [library.customFetch]: send,
-    [library.allowInsecureRequests]: true, // `exchange` holds the rule, with loopback exempt
-  })
-  return { ...(await library.processDiscoveryResponse(issuerUrl, response)) }
+  const { host } = new URL(issuer)
+  const headers = { accept: 'application/json' }
+  const answer = await exchange({ who: host, what: 'discovery', url, method: 'GET', headers }, options)
+  const found = parseBody(answer.text)
+  if (answer.status !== 200 || found === undefined) throw notMetadata(url, answer)
+  if (typeof found['issuer'] === 'string' && isIssuer(found['issuer'], issuer)) return found
+  const named = typeof found['issuer'] === 'string' ? quote(found['issuer']) : 'no issuer'
+  throw failed(`${quote(url)} speaks for ${named} (RFC 8414 section 3.3).`)
+}
+
+/** Microsoft's metadata for many tenants has `{tenantid}` where each tenant's own has its id. */
+function isIssuer(named: string, asked: string): boolean {
+  if (sameIssuer(named, asked)) return true
+  const [before = '', after, ...more] = named.split('{tenantid}')
+  if (after === undefined || more.length > 0 || !/^https:\/\/[^/]+\/$/.test(before)) return false
+  return asked.startsWith(before) && asked.endsWith(after) && asked.length > before.length + after.length
+}
+
+function notMetadata(url: string, { status, headers }: Answer): ToolgrantError {
+  if (status < 500 && status !== 429) return failed(`${quote(url)} answers HTTP ${status}, without metadata.`)
+  const retryAfterSeconds = retryAfter(headers, Date.now())
+  return new InvalidResponseError(
+    'response_not_oauth',
+    `${quote(url)} answers HTTP ${status} to the discovery request. Try again later.`,
+    { status, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) },
+  )
+}
+
+function failed(message: string): ConfigurationError {
+  return new ConfigurationError('discovery_failed', message)
 }
 
 function toMetadata(found: Record<string, unknown>, issuer: string, options: RequestOptions): IssuerMetadata {
@@ -111,8 +160,9 @@ function toMetadata(found: Record<string, unknown>, issuer: string, options: Req
     deviceAuthorizationUrl: url('device_authorization_endpoint'),
     jwksUrl: url('jwks_uri'),
   }
+  const named = String(found['issuer'])
   return {
-    issuer,
+    ...(named.includes('{') ? { issuer, issuerVaries: true } : { issuer: named }),
     ...defined(endpoints),
     issParameterSupported: found['authorization_response_iss_parameter_supported'] === true,
     codeChallengeMethods: texts(found['code_challenge_methods_supported']),
@@ -120,18 +170,20 @@ function toMetadata(found: Record<string, unknown>, issuer: string, options: Req
   }
 }
 
-/** Metadata must not point our secrets at a machine of our own network (SSRF, RFC 9700 section 4.9 in spirit). */
+/**
+ * Metadata must not point our secrets at a machine of our own network (SSRF, RFC 9728 section 7.7 in spirit): an
+ * endpoint is public, or on the issuer's own host, or on loopback with an issuer on loopback.
+ */
 function assertEndpoint(name: string, value: string, issuer: string, options: RequestOptions): void {
-  if (!URL.canParse(value))
-    throw new ConfigurationError('discovery_failed', `The issuer's ${name} is not a URL.`)
+  if (!URL.canParse(value)) throw failed(`The issuer's ${name} is not a URL.`)
+  const { hostname, username, password } = new URL(value)
+  if (username !== '' || password !== '') throw failed(`The issuer's ${name} holds a user name or password.`)
   assertSecureUrl(value, options)
-  const host = new URL(value).hostname
-  if (hostKind(new URL(issuer).hostname) === 'loopback' || options.allowInsecureRequests === true) return
-  if (hostKind(host) !== 'public')
-    throw new ConfigurationError(
-      'discovery_failed',
-      `The issuer's ${name} points at ${quote(host)}, a private address.`,
-    )
+  const kind = hostKind(hostname)
+  const home = new URL(issuer).hostname
+  if (kind === 'public' || hostname === home || options.allowInsecureRequests === true) return
+  if (kind === 'loopback' && hostKind(home) === 'loopback') return
+  throw failed(`The issuer's ${name} points at ${quote(hostname)}, a private address.`)
 }
 
 function texts(value: unknown): readonly string[] | undefined {
@@ -146,9 +198,11 @@ function defined<T extends Record<string, string | undefined>>(record: T): { [K 
 
 /**
  * A provider ready for requests: its `{variables}` filled from the client's, and endpoints it does not name
- * discovered from its issuer. What the provider row says wins over what the issuer says.
+ * discovered from its issuer. What the provider row says wins over what the issuer says, except for the spelling
+ * of the issuer itself.
  *
  * @throws {ConfigurationError} a variable without a value; `discovery_failed`.
+ * @throws what {@link discover} throws.
  */
 export async function resolveEndpoints(
   provider: Provider,
@@ -164,6 +218,7 @@ export async function resolveEndpoints(
     ...pkceFrom(codeChallengeMethods),
     ...authMethodFrom(authMethods),
     ...filled,
+    issuer: found.issuer,
     issParameterSupported: filled.issParameterSupported ?? found.issParameterSupported,
   }
 }
@@ -174,10 +229,19 @@ function pkceFrom(methods: readonly string[] | undefined): Pick<Provider, 'pkce'
   return plainOnly ? { pkce: 'plain-only' } : {}
 }
 
+/** The first of the issuer's methods in our order of liking; saying nothing means Basic (RFC 8414 section 2). */
 function authMethodFrom(methods: readonly string[] | undefined): Pick<Provider, 'tokenEndpointAuthMethod'> {
-  if (methods === undefined || methods.includes('client_secret_basic')) return {}
-  if (methods.includes('client_secret_post')) return { tokenEndpointAuthMethod: 'client_secret_post' }
-  return {}
+  const liked: TokenEndpointAuthMethod[] = [
+    'client_secret_basic',
+    'client_secret_post',
+    'none',
+    'client_secret_jwt',
+    'private_key_jwt',
+    'tls_client_auth',
+    'self_signed_tls_client_auth',
+  ]
+  const method = liked.find((one) => methods?.includes(one))
+  return method === undefined || method === 'client_secret_basic' ? {} : { tokenEndpointAuthMethod: method }
 }
 
 /** Whether this provider has a revocation endpoint, by its row or its issuer's metadata (RFC 7009). */

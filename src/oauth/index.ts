@@ -1,28 +1,19 @@
 // toolgrant/oauth: the protocol, over `fetch` alone. No storage, no ports, any web-standard runtime.
-export {
-  type AuthorizationUrlOptions,
-  authorizationCodeGrant,
-  authorizationUrl,
-  type BareCode,
-  type Callback,
-  type CallbackAnswer,
-  callbackState,
-  readCallback,
-} from './authorization.ts'
+export { type AuthorizationUrlOptions, authorizationUrl } from './authorization.ts'
+export { type AuthorizationCodeOptions, authorizationCodeGrant, type BareCode } from './authorization-code.ts'
+export { type Callback, type CallbackAnswer, callbackState, readCallback } from './callback.ts'
 export type { Client, Registration, RegistrationSource } from './client.ts'
 export { canRevoke, discover, type IssuerMetadata, resolveEndpoints } from './discovery.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
+export { type RefreshOptions, refreshTokenGrant } from './refresh.ts'
+export { isGrantDead, isTransient, refreshFailure } from './refresh-failure.ts'
 export {
-  isTransient,
   leewayOf,
   plainTokens,
   type RefreshingTokensOptions,
-  type RefreshOptions,
-  refreshFailure,
   refreshingTokens,
-  refreshTokenGrant,
-} from './refresh.ts'
+} from './refreshing-tokens.ts'
 export { type ClientEntry, registrations } from './registrations.ts'
 export type { RequestOptions } from './request-options.ts'
 export { type RevocationOptions, revokeToken } from './revocation.ts'

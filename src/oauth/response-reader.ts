@@ -3,10 +3,11 @@
 // Two rules: a failure never becomes a token, and a good token is never dropped for a cosmetic fault.
 import { InvalidResponseError, quote, TokenEndpointError } from '../errors.ts'
 import { type Provider, splitScopes } from '../providers/index.ts'
+import { excerptOf, isObject, type JsonObject, memberAt, parseBody, shapeOf } from './answer-body.ts'
+import { looseRefusal, type Refusal, strictRefusal } from './refusal.ts'
+import { endOfToken } from './token-lifetime.ts'
 import { isToken } from './token-set.ts'
 import type { Answer } from './transport.ts'
-
-type JsonObject = Record<string, unknown>
 
 /** What the reader needs to know about the request that was answered. */
 export interface ReadContext {
@@ -36,27 +37,24 @@ export interface TokenAnswer {
  * Understands a token answer.
  *
  * @throws {TokenEndpointError} the provider refused, whatever the HTTP status (R7, P33).
- * @throws {InvalidResponseError} `response_not_oauth`: not a token answer at all (a proxy's HTML, cut JSON);
- *   `token_invalid`: the token in it cannot be used.
+ * @throws {InvalidResponseError} `response_not_oauth`: not a token answer at all (a proxy's HTML);
+ *   `response_truncated`: JSON that is cut off; `token_invalid`: the token in it cannot be used.
  */
 export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnswer {
+  const { provider } = context
   const body = parseBody(answer.text)
   if (body === undefined) throw notOAuth(answer, context, shapeOf(answer.text))
-  const tokens = tokenObject(body, context.provider)
-  throwIfRefused(answer, body, tokens, context)
-  const accessToken = field(tokens, 'access_token', context.provider)
-  if (accessToken === undefined || accessToken === null)
-    throw notOAuth(answer, context, `without an access token (its members: ${memberNames(body)})`)
-  if (!isToken(accessToken))
-    throw unusable('an access token that is empty or not a plain string', answer, context)
-  assertBearer(field(tokens, 'token_type', context.provider), answer, context)
+  const tokens = tokenObject(body, provider)
+  throwIfRefused(answer, context, strictRefusal(body) ?? strictRefusal(tokens))
+  if (!isSuccess(answer)) throwFailure(answer, context, body, 'and no OAuth error')
+  const read = (name: string) => field(tokens, name, provider)
   return {
-    accessToken,
-    refreshToken: optionalToken(field(tokens, 'refresh_token', context.provider)),
-    idToken: optionalToken(field(tokens, 'id_token', context.provider)),
-    expiresAt: expiry(tokens, context),
-    scopes: scopes(field(tokens, 'scope', context.provider), context.provider),
-    extra: pick(body, tokens, context.provider.tokenFields ?? []),
+    accessToken: accessTokenIn(body, tokens, answer, context),
+    refreshToken: presentText(read('refresh_token')),
+    idToken: tokenText(read('id_token')),
+    expiresAt: endOfToken(read, provider, context.now),
+    scopes: scopesIn(tokens, provider),
+    extra: pick(body, tokens, provider.tokenFields ?? []),
     raw: body,
   }
 }
@@ -64,130 +62,107 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
 /** Throws what the provider refused; returns when the answer is a success. For answers without a token (revocation). */
 export function throwIfNotSuccess(answer: Answer, context: ReadContext): void {
   const body = parseBody(answer.text)
-  if (body !== undefined) throwIfRefused(answer, body, body, context)
-  if (answer.status < 200 || answer.status > 299) throw notOAuth(answer, context, shapeOf(answer.text))
+  if (body !== undefined) throwIfRefused(answer, context, strictRefusal(body))
+  if (isSuccess(answer)) return
+  if (body === undefined) throw notOAuth(answer, context, shapeOf(answer.text))
+  throwFailure(answer, context, body, 'and no OAuth error')
 }
 
-/** JSON or form-encoded, whatever the content type says (R8). `undefined`: neither. */
-export function parseBody(text: string): JsonObject | undefined {
-  const trimmed = text.replace(/^\ufeff/, '').trim()
-  if (trimmed.startsWith('{')) return parseJson(trimmed)
-  if (!/^[\w.%+[\]-]+=/.test(trimmed) || /[<>\n]/.test(trimmed)) return undefined
-  const fields: JsonObject = Object.create(null)
-  for (const [name, value] of new URLSearchParams(trimmed)) fields[name] = value
-  return fields
+function isSuccess({ status }: Answer): boolean {
+  return status >= 200 && status <= 299
 }
 
-function parseJson(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** The value at a dotted path. Own members only, so that a path from data cannot reach a prototype. */
-function at(object: JsonObject, path: string): unknown {
-  if (Object.hasOwn(object, path)) return object[path]
-  let value: unknown = object
-  for (const key of path.split('.')) {
-    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined
-    value = value[key]
-  }
-  return value
-}
-
+/**
+ * Where the tokens are: at the provider's `tokenResponsePath`, else at the top; when neither has an access token,
+ * at its `userTokenPath`.
+ */
 function tokenObject(body: JsonObject, provider: Provider): JsonObject {
-  if (provider.tokenResponsePath === undefined) return body
-  const nested = at(body, provider.tokenResponsePath)
-  return isObject(nested) ? nested : body
+  const nested = provider.tokenResponsePath === undefined ? body : memberAt(body, provider.tokenResponsePath)
+  const tokens = isObject(nested) ? nested : body
+  if (provider.userTokenPath === undefined || isPresent(field(tokens, 'access_token', provider)))
+    return tokens
+  const own = memberAt(body, provider.userTokenPath)
+  return isObject(own) && isPresent(field(own, 'access_token', provider)) ? own : tokens
+}
+
+function accessTokenIn(body: JsonObject, tokens: JsonObject, answer: Answer, context: ReadContext): string {
+  const token = field(tokens, 'access_token', context.provider)
+  if (!isPresent(token)) {
+    if (token === '') throwIfRefused(answer, context, looseRefusal(body))
+    else throwFailure(answer, context, body, `without an access token (its members: ${memberNames(body)})`)
+  }
+  const type = unusableType(field(tokens, 'token_type', context.provider))
+  if (type !== undefined)
+    throw unusable(`a token of type ${quote(type, 40)}, which this client cannot present`, answer, context)
+  if (isToken(token) && !isWordForNothing(token)) return token
+  throw unusable('an access token that is empty or not a plain string', answer, context)
+}
+
+/** `null` turned to text by a careless server is no token. */
+function isWordForNothing(token: string): boolean {
+  return /^(null|undefined|none|nil|nan|false|true)$/i.test(token)
 }
 
 /** A standard field by the provider's alias, its own name, or its camelCase spelling. */
 function field(tokens: JsonObject, name: string, provider: Provider): unknown {
   const alias = provider.tokenResponseAliases?.[name]
-  const aliased = alias === undefined ? undefined : at(tokens, alias)
-  if (aliased !== undefined) return aliased
-  if (Object.hasOwn(tokens, name)) return tokens[name]
+  const aliased = alias === undefined ? undefined : memberAt(tokens, alias)
+  if (isPresent(aliased)) return aliased
+  if (Object.hasOwn(tokens, name) && tokens[name] !== null) return tokens[name]
   const camel = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
   return Object.hasOwn(tokens, camel) ? tokens[camel] : undefined
 }
 
-function throwIfRefused(answer: Answer, body: JsonObject, tokens: JsonObject, context: ReadContext): void {
-  const refusal = refusalOf(body) ?? (tokens === body ? undefined : refusalOf(tokens))
-  if (refusal === undefined) {
-    if (answer.status >= 200 && answer.status <= 299) return
-    throw notOAuth(answer, context, 'and no OAuth error')
-  }
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== ''
+}
+
+function throwIfRefused(answer: Answer, context: ReadContext, refusal: Refusal | undefined): void {
+  if (refusal === undefined) return
+  const clean = (text: string) => withoutSecrets(text, [...context.secrets, ...tokensIn(answer)])
   const retryAfterSeconds = retryAfter(answer.headers, context.now)
   throw new TokenEndpointError({
     provider: context.provider.id,
     status: answer.status,
-    error: withoutSecrets(refusal.error, context.secrets),
+    error: clean(refusal.error).slice(0, 200),
     request: context.request,
     ...(refusal.description === undefined
       ? {}
-      : { errorDescription: withoutSecrets(refusal.description, context.secrets) }),
+      : { errorDescription: clean(refusal.description).slice(0, 1000) }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   })
 }
 
-interface Refusal {
-  error: string
-  description: string | undefined
+/** A failure that names no error where the RFC wants it: whatever else it says, else that it is no OAuth answer. */
+function throwFailure(answer: Answer, context: ReadContext, body: JsonObject, shape: string): never {
+  throwIfRefused(answer, context, looseRefusal(body))
+  throw notOAuth(answer, context, shape)
 }
 
-/** The error in a body: RFC 6749 section 5.2, `ok: false` (Slack), an error object (Facebook), a list (Fitbit). */
-function refusalOf(body: JsonObject): Refusal | undefined {
-  const description = firstText(
-    body['error_description'],
-    body['error_message'],
-    body['errorDescription'],
-    body['message'],
-  )
-  const { error } = body
-  if (typeof error === 'string' && error !== '') return { error, description }
-  if (isObject(error)) {
-    const inner = firstText(error['type'], error['code'], error['status'], error['name']) ?? 'error'
-    return { error: inner, description: firstText(error['message'], error['description']) ?? description }
-  }
-  if (Array.isArray(body['errors']) && isObject(body['errors'][0])) {
-    const [first] = body['errors']
-    const inner = firstText(first['errorType'], first['code'], first['title']) ?? 'error'
-    return { error: inner, description: firstText(first['message'], first['detail']) ?? description }
-  }
-  if (body['ok'] === false || body['success'] === false) return { error: 'error', description }
-  return undefined
+/** Tokens that the answer itself holds: an error text may quote them. */
+function tokensIn({ text }: Answer): string[] {
+  const body = parseBody(text) ?? {}
+  const names = ['access_token', 'refresh_token', 'id_token', 'accessToken', 'refreshToken', 'idToken']
+  return names.map((name) => (Object.hasOwn(body, name) ? body[name] : undefined)).filter(isToken)
 }
 
-function firstText(...values: unknown[]): string | undefined {
-  for (const value of values) {
-    if (typeof value === 'string' && value !== '') return value
-    if (typeof value === 'number') return String(value)
-  }
-  return undefined
-}
-
-/** A provider may quote our own request back at us. */
+/** A provider may quote our own request back at us, in any encoding that the request had. */
 function withoutSecrets(text: string, secrets: readonly string[]): string {
   let clean = text
   for (const secret of secrets) {
     if (secret === '') continue
-    clean = clean.replaceAll(secret, '[redacted]').replaceAll(encodeURIComponent(secret), '[redacted]')
+    const form = new URLSearchParams([['', secret]]).toString().slice(1)
+    for (const shown of [secret, encodeURIComponent(secret), form, JSON.stringify(secret).slice(1, -1)])
+      clean = clean.replaceAll(shown, '[redacted]')
   }
   return clean
 }
 
 /** Seconds to wait, from `Retry-After` as a number or a date (RFC 9110 section 10.2.3). */
 export function retryAfter(headers: Headers, now: number): number | undefined {
-  const text = headers.get('retry-after')?.trim()
-  if (text === undefined || text === '') return undefined
-  if (/^\d{1,9}$/.test(text)) return Number(text)
+  const text = headers.get('retry-after')?.trim() ?? ''
+  if (/^\d{1,9}(\.\d+)?$/.test(text)) return Math.ceil(Number(text))
+  if (!/^[a-z]{3,9},? \d/i.test(text)) return undefined
   const date = Date.parse(text)
   return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now) / 1000))
 }
@@ -196,97 +171,60 @@ export function retryAfter(headers: Headers, now: number): number | undefined {
  * A token type we do not understand must not be used (RFC 6749 section 7.1). Many providers send none, any
  * case, or a word of their own for a bearer token; `mac`, `dpop` and the like are schemes of their own.
  */
-function assertBearer(type: unknown, answer: Answer, context: ReadContext): void {
-  if (type === undefined || type === null || typeof type !== 'string') return
-  if (/^(mac|dpop|pop|hmac|n_a|saml.*|urn:.*)$/i.test(type.trim()))
-    throw unusable(`a token of type ${quote(type, 40)}, which this client cannot present`, answer, context)
+function unusableType(type: unknown): string | undefined {
+  if (typeof type !== 'string') return undefined
+  return /^(mac|dpop|pop|hmac|hok|n_a|saml.*|urn:.*)$/i.test(type.trim()) ? type : undefined
 }
 
-function optionalToken(value: unknown): string | undefined {
+/** A refresh token travels in a body, so it may hold what a header may not (RFC 6749 appendix A.17); no controls. */
+function presentText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && !/\p{Cc}/u.test(value) && !isWordForNothing(value)
+    ? value
+    : undefined
+}
+
+function tokenText(value: unknown): string | undefined {
   return isToken(value) ? value : undefined
 }
 
-function scopes(value: unknown, provider: Provider): string[] | undefined {
-  if (Array.isArray(value)) return value.filter((scope) => typeof scope === 'string' && scope !== '')
-  if (typeof value !== 'string' || value.trim() === '') return undefined
-  return splitScopes(provider, value)
-}
-
-function pick(body: JsonObject, tokens: JsonObject, paths: readonly string[]): JsonObject {
-  const picked: JsonObject = {}
-  for (const path of paths) {
-    const value = at(body, path) ?? at(tokens, path)
-    if (value !== undefined && value !== null) picked[path] = value
+/** `scope` as text or list (`scopes`: Bitbucket, Qiita). Empty or absent says nothing: then it is what was asked for. */
+function scopesIn(tokens: JsonObject, provider: Provider): string[] | undefined {
+  for (const name of ['scope', provider.scopeParam ?? 'scope', 'scopes', 'granted_scopes']) {
+    const value = field(tokens, name, provider)
+    const texts = (Array.isArray(value) ? value : [value]).filter((scope) => typeof scope === 'string')
+    const scopes = new Set(texts.flatMap((text) => splitScopes(provider, text)))
+    if (scopes.size > 0) return [...scopes]
   }
-  return picked
-}
-
-/** When the access token ends, from whichever field the provider uses (R8, P34). */
-function expiry(tokens: JsonObject, { provider, now }: ReadContext): number | null | undefined {
-  const lifetime = field(tokens, 'expires_in', provider)
-  const fromLifetime = lifetimeEnd(lifetime, provider, now)
-  if (fromLifetime !== undefined) return fromLifetime
-  for (const name of ['expires_at', 'expires_on', 'expires', '.expires', 'expiry']) {
-    const end = instant(field(tokens, name, provider), now)
-    if (end !== undefined) return end
-  }
-  if (provider.assumedLifetimeSeconds !== undefined) return now + provider.assumedLifetimeSeconds * 1000
   return undefined
 }
 
-function lifetimeEnd(value: unknown, provider: Provider, now: number): number | null | undefined {
-  const unit = provider.expiresInUnit ?? 'seconds'
-  if (unit === 'iso8601') return typeof value === 'string' ? instant(value, now) : undefined
-  const number = numberOf(value)
-  if (number === undefined) return undefined
-  if (number === 0 && provider.quirks?.includes('expires-in-zero')) return null
-  if (unit === 'epoch-seconds') return number * 1000
-  return clampInstant(now + (unit === 'milliseconds' ? number : number * 1000))
-}
-
-/** A number above 10^9 is an instant (10^12: milliseconds), below it a lifetime in seconds; text may be a date. */
-function instant(value: unknown, now: number): number | undefined {
-  const number = numberOf(value)
-  if (number !== undefined)
-    return clampInstant(number > 1e11 ? number : number > 1e9 ? number * 1000 : now + number * 1000)
-  if (typeof value !== 'string') return undefined
-  const parsed = Date.parse(value)
-  return Number.isNaN(parsed) ? undefined : parsed
-}
-
-function numberOf(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
-  if (typeof value !== 'string' || !/^\s*-?\d+(\.\d+)?\s*$/.test(value)) return undefined
-  return Number(value)
-}
-
-/** `Date` ends at 8.64e15 ms; a lifetime of 10^20 s must not become an invalid date. */
-function clampInstant(milliseconds: number): number {
-  return Math.min(milliseconds, 8.64e15)
+function pick(body: JsonObject, tokens: JsonObject, paths: readonly string[]): JsonObject {
+  const found = paths.map((path) => [path, memberAt(body, path) ?? memberAt(tokens, path)] as const)
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined && value !== null))
 }
 
 /** Names only, and only those that look like names: a body may hold anything. */
 function memberNames(body: JsonObject): string {
-  const names = Object.keys(body).filter((name) => /^[a-z][\w.-]{0,30}$/i.test(name))
+  const names = Object.keys(body).filter((name) => name.length < 32 && /^[a-z]+(?:[_.-][a-z]+)*$/i.test(name))
   return names.length === 0 ? 'none' : names.slice(0, 12).join(', ')
 }
 
-function shapeOf(text: string): string {
-  if (text.trim() === '') return 'with an empty body'
-  if (/^\s*</.test(text)) return 'with an HTML or XML page'
-  if (/^\s*[{[]/.test(text)) return 'with JSON that is cut off or malformed'
-  return 'with something that is neither JSON nor form-encoded'
+function notOAuth(answer: Answer, context: ReadContext, shape: string): InvalidResponseError {
+  const { status, headers, text } = answer
+  const retryAfterSeconds = retryAfter(headers, context.now)
+  const code = shape.endsWith('cut off') && isSuccess(answer) ? 'response_truncated' : 'response_not_oauth'
+  const message = `${context.provider.id} answered the ${context.request} request with HTTP ${status} ${shape}. ${adviceFor(status)}`
+  return new InvalidResponseError(code, message, {
+    status,
+    excerpt: excerptOf(text, (words) => withoutSecrets(words, context.secrets)),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  })
 }
 
-function notOAuth(answer: Answer, context: ReadContext, shape: string): InvalidResponseError {
-  const retryAfterSeconds = retryAfter(answer.headers, context.now)
-  const advice =
-    answer.status >= 500 || answer.status === 429 ? 'Try again later.' : "Check the provider's URLs."
-  return new InvalidResponseError(
-    'response_not_oauth',
-    `${context.provider.id} answered the ${context.request} request with HTTP ${answer.status} ${shape}. ${advice}`,
-    { status: answer.status, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) },
-  )
+function adviceFor(status: number): string {
+  if (status >= 500 || status === 429 || status === 408) return 'Try again later.'
+  if (status === 401) return "Check the client id and secret, and the provider's tokenEndpointAuthMethod."
+  return "Check the provider's URLs."
 }
 
 function unusable(what: string, answer: Answer, { provider, request }: ReadContext): InvalidResponseError {

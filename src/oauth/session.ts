@@ -1,11 +1,13 @@
 // A `fetch` over a token source: adds the token, renews it, repeats a refused request once.
 // RFC 6750 (bearer tokens). What requests-oauthlib calls OAuth2Session.
-import { argumentError, quote, RequestRefusedError, TokenExpiredError, UnauthorizedError } from '../errors.ts'
+import { argumentError, TokenExpiredError, UnauthorizedError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import { ApiFence } from './api-fence.ts'
-import { plainTokens } from './refresh.ts'
+import { followRedirects } from './redirects.ts'
+import { plainTokens } from './refreshing-tokens.ts'
+import { type Placement, place, placementOf } from './token-placement.ts'
 import { TokenSet } from './token-set.ts'
-import type { TokenSource } from './token-source.ts'
+import type { TokenRequest, TokenSource } from './token-source.ts'
 
 /** Options of {@link Session}. */
 export interface SessionOptions {
@@ -18,25 +20,22 @@ export interface SessionOptions {
    * Default: the provider's. Without a base or hosts every https host may (and loopback).
    */
   apiHosts?: readonly string[] | undefined
-  /** Replaces the global `fetch`. */
+  /** Replaces the global `fetch`. It must drop `Authorization` on a redirect to another origin, as `fetch` does. */
   fetch?: typeof fetch | undefined
   /** Seconds that a token must still be valid to be sent. Default: the token source's own leeway. */
   leewaySeconds?: number | undefined
   /** What to do with a final 401: throw {@link UnauthorizedError} (default) or return the response like plain `fetch`. */
   unauthorized?: 'throw' | 'return' | undefined
+  /** The clock for a plain token set, in milliseconds since 1970. Default `Date.now`. A token source has its own. */
+  now?: (() => number) | undefined
+  /** Lets `http:` URLs beyond loopback through. For test networks only: tokens travel in the clear. Default `false`. */
+  allowInsecureRequests?: boolean | undefined
 }
 
 /** `RequestInit`, and whether to leave the token out. */
 export interface SessionRequestInit extends RequestInit {
   /** `true`: send this request without the token. The host rules hold all the same. */
   withholdToken?: boolean | undefined
-}
-
-/** How a token travels to an API: RFC 6750 section 2.1, or what the provider wants instead. */
-interface Placement {
-  header: string
-  prefix: string
-  queryParam: string | undefined
 }
 
 /**
@@ -59,13 +58,14 @@ export class Session {
   /** @param source whoever produces tokens; a plain token set works until it expires. */
   constructor(source: TokenSource | TokenSet, options: SessionOptions = {}) {
     assertTokenSource(source)
-    this.#source = source instanceof TokenSet ? plainTokens(source) : source
+    this.#source = source instanceof TokenSet ? plainTokens(source, options.now) : source
     this.#placement = placementOf(options.provider)
-    this.#fence = new ApiFence(
-      options.apiBaseUrl ?? options.provider?.apiBaseUrl,
-      options.apiHosts ?? options.provider?.apiHosts,
-      options.provider?.id,
-    )
+    this.#fence = new ApiFence({
+      apiBaseUrl: options.apiBaseUrl ?? options.provider?.apiBaseUrl,
+      apiHosts: options.apiHosts ?? options.provider?.apiHosts,
+      who: options.provider?.id,
+      allowInsecureRequests: options.allowInsecureRequests,
+    })
     this.#apiHeaders = Object.entries(options.provider?.apiHeaders ?? {})
     this.#send = options.fetch
     this.#leewaySeconds = options.leewaySeconds
@@ -82,18 +82,14 @@ export class Session {
   readonly fetch = async (input: string | URL | Request, init?: SessionRequestInit): Promise<Response> => {
     const target = this.#fence.resolve(input)
     if (init?.withholdToken === true) return this.#sendPlain(target, init)
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
-    const wanted = this.#source.token(this.#request(signal))
+    const wanted = this.#source.token(this.#tokenRequest(target, init))
     const tokens = wanted instanceof TokenSet ? wanted : await wanted
-    const again = replayable(input, init) ? target : undefined
     const response = await this.#sendWith(tokens, target, init)
-    if (response.status !== 401) return response
-    return this.#afterUnauthorized(response, tokens, again, init, signal)
+    return response.status === 401 ? this.#afterUnauthorized(response, tokens, target, init) : response
   }
 
-  #request(
-    signal: AbortSignal | null | undefined,
-  ): { signal?: AbortSignal; validForSeconds?: number } | undefined {
+  #tokenRequest(target: string | Request, init: RequestInit | undefined): TokenRequest | undefined {
+    const signal = signalOf(target, init)
     if (!signal && this.#leewaySeconds === undefined) return undefined
     return {
       ...(signal ? { signal } : {}),
@@ -105,27 +101,27 @@ export class Session {
   async #afterUnauthorized(
     response: Response,
     tokens: TokenSet,
-    target: string | Request | undefined,
+    target: string | Request,
     init: SessionRequestInit | undefined,
-    signal: AbortSignal | null | undefined,
   ): Promise<Response> {
     if (/error="?insufficient_scope/i.test(response.headers.get('www-authenticate') ?? ''))
       return this.#final(response, 'The token lacks a scope for this request')
     let fresh: TokenSet
     try {
-      fresh = await this.#source.token({ rejected: tokens.accessToken, ...(signal ? { signal } : {}) })
+      const request = this.#tokenRequest(target, init)
+      fresh = await this.#source.token({ ...request, rejected: tokens.accessToken })
     } catch (error) {
       if (error instanceof TokenExpiredError)
         return this.#final(response, 'The API refused the token, and it cannot be renewed here', error)
-      await response.body?.cancel().catch(() => {})
+      discard(response)
       throw error
     }
-    if (target === undefined)
+    if (!isReplayable(target, init))
       return this.#final(
         response,
         'The API refused the token; it is renewed now, but a streamed body cannot be sent twice: repeat the call',
       )
-    await response.body?.cancel().catch(() => {})
+    discard(response)
     const second = await this.#sendWith(fresh, target, init)
     return second.status === 401
       ? this.#final(second, 'The API refuses a token that was renewed just now')
@@ -137,7 +133,7 @@ export class Session {
     throw new UnauthorizedError(
       `${reason} (HTTP 401). Check the scopes and the account that is connected.`,
       response,
-      { cause },
+      cause === undefined ? {} : { cause },
     )
   }
 
@@ -151,91 +147,58 @@ export class Session {
     target: string | Request,
     init: SessionRequestInit | undefined,
   ): Promise<Response> {
-    const send = this.#send ?? globalThis.fetch
-    const { header, prefix, queryParam } = this.#placement
-    const headers = this.#headers(
-      target,
-      init,
-      queryParam === undefined ? header : undefined,
-      prefix + tokens.accessToken,
-    )
-    // `fetch` drops `Authorization` on a cross-origin redirect by itself, and nothing else.
-    if (queryParam === undefined && header === 'authorization') return send(target, { ...init, headers })
-    const placed = queryParam === undefined ? target : withQuery(target, queryParam, tokens.accessToken)
-    return this.#withoutLeavingOrigin(send, placed, { ...init, headers })
+    const { header, prefix, isDroppedByFetch } = this.#placement
+    if (!isDroppedByFetch) return this.#sendPlaced(tokens.accessToken, target, init)
+    const given = init?.headers ?? (typeof target === 'string' ? undefined : target.headers)
+    const value = prefix + tokens.accessToken
+    const headers = this.#withApiHeaders(given)
+    if (headers === undefined)
+      return (this.#send ?? globalThis.fetch)(target, { ...init, headers: { [header]: value } })
+    headers.set(header, value)
+    return (this.#send ?? globalThis.fetch)(target, { ...init, headers })
   }
 
-  #headers(
-    target: string | Request,
-    init: RequestInit | undefined,
-    name: string | undefined,
-    value: string,
-  ): HeadersInit {
-    const given = init?.headers ?? (typeof target === 'string' ? undefined : target.headers)
-    if (given === undefined && this.#apiHeaders.length === 0 && name !== undefined) return { [name]: value }
+  /** A copy of the caller's headers with those that the provider's API always wants; `undefined`: there are none. */
+  #withApiHeaders(given: HeadersInit | undefined): Headers | undefined {
+    if (given === undefined && this.#apiHeaders.length === 0) return undefined
     const headers = new Headers(given)
-    for (const [key, text] of this.#apiHeaders) if (!headers.has(key)) headers.set(key, text)
-    if (name !== undefined) headers.set(name, value)
+    for (const [name, value] of this.#apiHeaders) if (!headers.has(name)) headers.set(name, value)
     return headers
   }
 
-  /** Follows redirects for tokens that `fetch` would carry along: within one origin, and only for GET and HEAD. */
-  async #withoutLeavingOrigin(
-    send: typeof fetch,
-    target: string | Request,
-    init: RequestInit,
-  ): Promise<Response> {
-    let at = typeof target === 'string' ? target : target.url
-    let response = await send(target, { ...init, redirect: 'manual' })
-    for (let hops = 0; isRedirect(response) && init.redirect !== 'manual'; hops += 1) {
-      const next = new URL(response.headers.get('location') ?? '', at)
-      const method = init.method ?? (typeof target === 'string' ? 'GET' : target.method)
-      if (next.origin !== new URL(at).origin || hops >= 5 || !/^(get|head)$/i.test(method))
-        throw refusedRedirect(next)
-      await response.body?.cancel().catch(() => {})
-      at = next.href
-      response = await send(at, { ...init, redirect: 'manual' })
-    }
-    return response
+  /** For placements that `fetch` would carry along to another origin. */
+  #sendPlaced(token: string, target: string | Request, init: RequestInit = {}): Promise<Response> {
+    const send = this.#send ?? globalThis.fetch
+    const { url, init: whole } = asParts(target, init)
+    const headers = this.#withApiHeaders(whole.headers) ?? {}
+    const authorise = (to: string, request: RequestInit) => place(this.#placement, token, to, request)
+    if ((whole.redirect ?? 'follow') === 'follow')
+      return followRedirects(send, { url, init: { ...whole, headers }, authorise, token })
+    return send(...authorise(url, { ...whole, headers }))
   }
 }
 
-function placementOf(provider: Provider | undefined): Placement {
-  const [name, scheme] = (provider?.accessTokenHeader ?? 'Authorization: Bearer')
-    .split(':')
-    .map((part) => part.trim())
-  return {
-    header: (name ?? 'authorization').toLowerCase(),
-    prefix: scheme === undefined || scheme === '' ? '' : `${scheme} `,
-    queryParam: provider?.accessTokenQueryParam,
-  }
+/** A request as URL and init, so that both can be changed on the way. */
+function asParts(target: string | Request, init: RequestInit): { url: string; init: RequestInit } {
+  if (typeof target === 'string') return { url: target, init }
+  const { url, method, headers, body, signal, redirect, credentials, cache, integrity, keepalive } = target
+  const own = { method, headers, signal, redirect, credentials, cache, integrity, keepalive }
+  return { url, init: { ...own, ...(body === null ? {} : { body, duplex: 'half' }), ...init } }
 }
 
-function withQuery(target: string | Request, name: string, value: string): string | Request {
-  const url = new URL(typeof target === 'string' ? target : target.url)
-  url.searchParams.set(name, value)
-  return typeof target === 'string' ? url.href : new Request(url, target)
+function signalOf(target: string | Request, init: RequestInit | undefined): AbortSignal | null | undefined {
+  return init?.signal ?? (typeof target === 'string' ? undefined : target.signal)
 }
 
-function isRedirect(response: Response): boolean {
-  return [301, 302, 303, 307, 308].includes(response.status) && response.headers.has('location')
-}
-
-function refusedRedirect(next: URL): RequestRefusedError {
-  return new RequestRefusedError(
-    'cross_origin_redirect',
-    `The API redirects to ${quote(next.host)}; the token does not go along. Call that URL itself if it is the provider's.`,
-  )
+function discard(response: Response): void {
+  response.body?.cancel().catch(() => {})
 }
 
 /** Whether the body can be sent a second time: everything but a stream, and a Request that has one. */
-function replayable(input: string | URL | Request, init: RequestInit | undefined): boolean {
-  const body = init?.body ?? (input instanceof Request ? input.body : undefined)
-  return !(body instanceof ReadableStream) && !isAsyncIterable(body)
-}
-
-function isAsyncIterable(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body && !(body instanceof Blob)
+function isReplayable(target: string | Request, init: RequestInit | undefined): boolean {
+  const body: unknown = init?.body ?? (typeof target === 'string' ? undefined : target.body)
+  if (typeof body !== 'object' || body === null || body instanceof Blob) return true
+  return !(body instanceof ReadableStream) && !(Symbol.asyncIterator in body)
 }
 
 /** Guards against `new Session({ accessToken })`: plain objects have to become a TokenSet first. */

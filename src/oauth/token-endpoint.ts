@@ -1,11 +1,11 @@
 // One request to a token or revocation endpoint: the protocol library builds it, provider data shapes it,
-// the tolerant reader reads the answer, and the library judges what was read.
+// the tolerant reader reads the answer.
 // RFC 6749 sections 4.1.3, 4.1.4 and 6; RFC 7009.
 import type * as oauth4webapi from 'oauth4webapi'
 import { ConfigurationError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import type { Registration } from './client.ts'
-import { clientAuthentication } from './client-authentication.ts'
+import { clientAuthentication, clientAuthenticationMethod } from './client-authentication.ts'
 import type { RequestOptions } from './request-options.ts'
 import { type ReadContext, readTokenAnswer, type TokenAnswer } from './response-reader.ts'
 import { type Answer, exchange } from './transport.ts'
@@ -27,8 +27,8 @@ export interface EndpointRequest {
   name: string
   /** Values the request carries that must not come back in an error. */
   secrets: readonly (string | undefined)[]
-  /** Parameters to leave out although the grant has them. */
-  omit?: readonly string[]
+  /** Default: the provider's `tokenRequestFormat`. */
+  format?: Provider['tokenRequestFormat']
   build: (call: LibraryCall) => Promise<Response>
 }
 
@@ -60,17 +60,16 @@ export async function sendThroughLibrary(
 ): Promise<void> {
   const library = await protocolLibrary()
   const { provider, client } = registration
-  const now = options.now ?? Date.now
+  const format = request.format ?? requestFormat(registration)
   const secrets = [client.clientSecret, ...request.secrets].filter((secret) => secret !== undefined)
   const send = async (
     url: string,
     init: { body?: unknown; headers: Record<string, string> },
   ): Promise<Response> => {
     const body = new URLSearchParams(init.body as URLSearchParams)
-    for (const name of request.omit ?? []) body.delete(name)
-    const shaped = shapeRequest(provider, url, body, init.headers)
+    const shaped = shapeRequest(format, url, body, init.headers)
     const answer = await exchange({ who: provider.id, what: request.name, ...shaped }, options)
-    read(answer, { provider, request: request.name, secrets, now: now() })
+    read(answer, { provider, request: request.name, secrets, now: (options.now ?? Date.now)() })
     return new Response(null, { status: 200 })
   }
   await request.build({
@@ -103,6 +102,13 @@ export function serverMetadata(provider: Provider): oauth4webapi.AuthorizationSe
   }
 }
 
+/** A client that authenticates in a JSON body sends one. */
+function requestFormat(registration: Registration): NonNullable<Provider['tokenRequestFormat']> {
+  const { tokenRequestFormat } = registration.provider
+  if (tokenRequestFormat !== undefined) return tokenRequestFormat
+  return clientAuthenticationMethod(registration) === 'json_body' ? 'json' : 'form'
+}
+
 interface ShapedRequest {
   url: string
   method: 'GET' | 'POST'
@@ -112,22 +118,36 @@ interface ShapedRequest {
 
 /** The form in which a provider wants token requests (R5): form, JSON, query string, GET. */
 function shapeRequest(
-  provider: Provider,
+  format: NonNullable<Provider['tokenRequestFormat']>,
   url: string,
   parameters: URLSearchParams,
   headers: Record<string, string>,
 ): ShapedRequest {
-  const format = provider.tokenRequestFormat ?? 'form'
-  if (format === 'json')
-    return {
-      url,
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify(Object.fromEntries(parameters)),
+  const { 'content-type': _, ...others } = headers
+  switch (format) {
+    case 'form':
+      return { url, method: 'POST', headers, body: parameters.toString() }
+    case 'json':
+      return {
+        url,
+        method: 'POST',
+        headers: { ...others, 'content-type': 'application/json' },
+        body: JSON.stringify(grouped(parameters)),
+      }
+    default: {
+      const target = new URL(url)
+      for (const [name, value] of parameters) target.searchParams.append(name, value)
+      return { url: target.href, method: format === 'get' ? 'GET' : 'POST', headers: others }
     }
-  if (format === 'form') return { url, method: 'POST', headers, body: parameters.toString() }
-  const target = new URL(url)
-  for (const [name, value] of parameters) target.searchParams.append(name, value)
-  const { 'content-type': _, ...rest } = headers
-  return { url: target.href, method: format === 'get' ? 'GET' : 'POST', headers: rest }
+  }
+}
+
+/** Parameters as JSON members; a repeated one becomes a list. */
+function grouped(parameters: URLSearchParams): Record<string, string | string[]> {
+  const members: Record<string, string | string[]> = {}
+  for (const name of new Set(parameters.keys())) {
+    const [first = '', ...more] = parameters.getAll(name)
+    members[name] = more.length === 0 ? first : [first, ...more]
+  }
+  return members
 }

@@ -17,7 +17,7 @@ export interface TokenSetFields {
   receivedAt?: Date | undefined
   /** The scopes granted: what the answer said, or what was requested when it said nothing (RFC 6749 section 5.1). */
   scopes?: readonly string[] | undefined
-  /** Further facts that the provider row asks to keep: workspace id, instance URL, callback parameters. Not secret. */
+  /** Further facts that the provider row asks to keep: workspace id, instance URL, callback parameters. */
   extra?: Readonly<Record<string, unknown>> | undefined
   /** The whole answer, as the provider sent it. Holds the secrets. */
   raw?: Readonly<Record<string, unknown>> | undefined
@@ -43,6 +43,7 @@ export class TokenSet {
   readonly #accessToken: string
   readonly #refreshToken: string | undefined
   readonly #idToken: string | undefined
+  readonly #extra: Readonly<Record<string, unknown>>
   readonly #raw: Readonly<Record<string, unknown>> | undefined
   /** How the token is used; almost always `Bearer` (RFC 6750). */
   readonly tokenType: string
@@ -52,10 +53,8 @@ export class TokenSet {
   readonly receivedAt: Date
   /** The scopes granted. */
   readonly scopes: readonly string[]
-  /** Further facts that the provider row asks to keep. Never token fields. */
-  readonly extra: Readonly<Record<string, unknown>>
 
-  /** @throws {TypeError} `invalid_argument` when the access token is empty or has characters no header can carry. */
+  /** @throws {TypeError} `invalid_argument` when the access token is empty or has characters no header can carry, or a date is none. */
   constructor(fields: TokenSetFields) {
     if (!isToken(fields.accessToken))
       throw argumentError(
@@ -64,12 +63,13 @@ export class TokenSet {
     this.#accessToken = fields.accessToken
     this.#refreshToken = fields.refreshToken
     this.#idToken = fields.idToken
+    this.#extra = fields.extra ?? {}
     this.#raw = fields.raw
     this.tokenType = fields.tokenType ?? 'Bearer'
-    this.expiresAt = fields.expiresAt ?? null
-    this.receivedAt = fields.receivedAt ?? new Date()
-    this.scopes = fields.scopes ?? []
-    this.extra = fields.extra ?? {}
+    this.expiresAt = fields.expiresAt == null ? null : checkedDate(fields.expiresAt, 'expiresAt')
+    this.receivedAt = checkedDate(fields.receivedAt ?? new Date(), 'receivedAt')
+    this.scopes = Object.freeze([...(fields.scopes ?? [])])
+    Object.freeze(this)
   }
 
   /** The access token itself. Secret. */
@@ -87,12 +87,20 @@ export class TokenSet {
     return this.#idToken
   }
 
+  /**
+   * Further facts that the provider row asks to keep. Never token fields; not shown by `inspect` and JSON all the
+   * same, because some are as good as a token (the URL of a Slack webhook).
+   */
+  get extra(): Readonly<Record<string, unknown>> {
+    return this.#extra
+  }
+
   /** The answer as the provider sent it, tokens included. Secret. */
   get raw(): Readonly<Record<string, unknown>> {
     return this.#raw ?? {}
   }
 
-  /** Whether the access token is still good for at least `seconds` (default 0) at `now` (milliseconds since 1970). */
+  /** Whether the access token is still good for more than `seconds` (default 0) at `now` (milliseconds since 1970). */
   validFor(seconds = 0, now: number = Date.now()): boolean {
     return this.expiresAt === null || this.expiresAt.getTime() - now > seconds * 1000
   }
@@ -108,7 +116,7 @@ export class TokenSet {
       expiresAt: this.expiresAt,
       receivedAt: this.receivedAt,
       scopes: this.scopes,
-      extra: this.extra,
+      extra: this.#extra,
       ...fields,
     })
   }
@@ -124,7 +132,7 @@ export class TokenSet {
       e: this.expiresAt === null ? null : this.expiresAt.getTime(),
       n: this.receivedAt.getTime(),
       s: this.scopes,
-      ...(hasKeys(this.extra) ? { x: this.extra } : {}),
+      ...(hasKeys(this.#extra) ? { x: this.#extra } : {}),
       ...(this.#raw === undefined ? {} : { w: this.#raw }),
     }
     return JSON.stringify(serialized)
@@ -167,6 +175,12 @@ export function isToken(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
 }
 
+/** A copy, because a `Date` can be changed in place. */
+function checkedDate(date: Date, name: string): Date {
+  if (date instanceof Date && !Number.isNaN(date.getTime())) return new Date(date)
+  throw argumentError(`TokenSet got an ${name} that is not a valid Date.`)
+}
+
 function hasKeys(record: Readonly<Record<string, unknown>>): boolean {
   for (const _ in record) return true
   return false
@@ -179,6 +193,7 @@ function parseSerialized(text: string): SerializedTokenSet {
   } catch {
     throw argumentError('TokenSet.parse got text that is not JSON. Pass what serialize() returned.')
   }
-  if (value?.v !== 1) throw argumentError('TokenSet.parse got JSON that serialize() did not write.')
+  if (value?.v !== 1 || !Array.isArray(value.s))
+    throw argumentError('TokenSet.parse got JSON that serialize() did not write.')
   return value
 }

@@ -30,35 +30,77 @@ export interface Exchange {
   body?: string
 }
 
+/** The reason with which our own time limit aborts: no caller's reason is ever the same object. */
+const timeLimitPassed = new Error('The time limit of the exchange passed.')
+
+/** `setTimeout` takes no more (a larger number fires at once); about 24.8 days. */
+const longestTimerMs = 2 ** 31 - 1
+
 /**
- * Sends one request and reads the whole answer, whatever its status.
+ * Sends one request and reads the whole answer, whatever its status. The time limit and the caller's signal hold
+ * even when an injected `fetch` ignores its signal; whichever comes first decides the error.
  *
  * @throws {ConfigurationError} `insecure_url` for `http:` beyond loopback.
- * @throws {NetworkError} when no answer came; {@link TimeoutError} when it took too long.
+ * @throws {NetworkError} when no answer came; {@link TimeoutError} when it took too long; the signal's own reason.
  * @throws {InvalidResponseError} `redirect_refused`, `response_too_large`, `response_truncated`.
  */
 export async function exchange(request: Exchange, options: RequestOptions = {}): Promise<Answer> {
   assertSecureUrl(request.url, options)
-  options.signal?.throwIfAborted()
-  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
-  const limit = new AbortController()
-  const timer = setTimeout(() => limit.abort(), timeoutMs)
-  const signal = options.signal === undefined ? limit.signal : AbortSignal.any([options.signal, limit.signal])
+  assertNoUserInfo(request)
+  const timeoutMs = timeLimit(options.timeoutMs)
+  const { signal } = options
+  signal?.throwIfAborted()
+  const stop = new AbortController()
+  const callerStops = () => stop.abort(signal?.reason)
+  const timer = timeoutMs === Infinity ? undefined : setTimeout(() => stop.abort(timeLimitPassed), timeoutMs)
+  signal?.addEventListener('abort', callerStops, { once: true })
   try {
-    const response = await send(request, signal, options)
-    return { status: response.status, headers: response.headers, text: await readBody(request, response) }
+    return await Promise.race([sendAndRead(request, stop.signal, options), rejectionOf(stop.signal)])
   } catch (error) {
-    options.signal?.throwIfAborted()
-    if (limit.signal.aborted) throw tooSlow(request, timeoutMs, error)
-    throw error
+    if (!stop.signal.aborted) throw error
+    if (stop.signal.reason === timeLimitPassed) throw tooSlow(request, timeoutMs, error)
+    throw stop.signal.reason
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', callerStops)
   }
 }
 
-function tooSlow({ who, what }: Exchange, timeoutMs: number, cause: unknown): TimeoutError {
+/** `fetch` refuses such a URL too, and quotes the password in its message. */
+function assertNoUserInfo({ url, who, what }: Exchange): void {
+  const { username, password, host } = new URL(url)
+  if (username !== '' || password !== '')
+    throw new ConfigurationError(
+      'provider_invalid',
+      `The ${what} URL of ${who} (${quote(host)}) holds a user name or password. Take it out; the client's id and secret go into the client.`,
+    )
+}
+
+function timeLimit(timeoutMs: number = defaultTimeoutMs): number {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0))
+    throw argumentError('timeoutMs must be a number of milliseconds above 0 (Infinity: no limit).')
+  return timeoutMs === Infinity ? timeoutMs : Math.min(timeoutMs, longestTimerMs)
+}
+
+/** A promise that only ever rejects, when the signal aborts. The signal is ours, so nothing outlives the exchange. */
+function rejectionOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
+
+function tooSlow({ who, what }: Exchange, timeoutMs: number, error: unknown): TimeoutError {
   const message = `${who} did not answer the ${what} request within ${timeoutMs} ms (timeoutMs). Its outcome is unknown; try again later.`
-  return new TimeoutError(message, timeoutMs, { cause })
+  return new TimeoutError(message, timeoutMs, error === timeLimitPassed ? {} : { cause: error })
+}
+
+async function sendAndRead(request: Exchange, signal: AbortSignal, options: RequestOptions): Promise<Answer> {
+  const response = await send(request, signal, options)
+  return {
+    status: response.status,
+    headers: response.headers,
+    text: await readBody(request, response, signal),
+  }
 }
 
 async function send(request: Exchange, signal: AbortSignal, options: RequestOptions): Promise<Response> {
@@ -73,14 +115,13 @@ async function send(request: Exchange, signal: AbortSignal, options: RequestOpti
       signal,
     })
   } catch (cause) {
-    if (signal.aborted) throw cause
     throw new NetworkError(
       `The ${what} request to ${who} (${hostOf(url)}) got no answer${reasonOf(cause)}.`,
       { cause },
     )
   }
   if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status > 399)) return response
-  await response.body?.cancel().catch(() => {})
+  discard(response)
   throw new InvalidResponseError(
     'redirect_refused',
     `${who} answered the ${what} request with a redirect. Redirects are not followed with secrets: correct the URL ${quote(hostOf(url))} in the provider.`,
@@ -101,21 +142,25 @@ function hostOf(url: string): string {
   return new URL(url).host
 }
 
-async function readBody(request: Exchange, response: Response): Promise<string> {
+async function readBody(request: Exchange, response: Response, signal: AbortSignal): Promise<string> {
   if (response.body === null) return ''
-  const declared = Number(response.headers.get('content-length') ?? 0)
-  if (declared > maxAnswerBytes) throw await tooLarge(request, response)
+  if (Number(response.headers.get('content-length') ?? 0) > maxAnswerBytes) {
+    discard(response)
+    throw tooLarge(request, response)
+  }
   const decoder = new TextDecoder()
   let size = 0
   let text = ''
   const reader = response.body.getReader()
+  const giveUp = () => reader.cancel().catch(() => {})
+  signal.addEventListener('abort', giveUp, { once: true })
   for (;;) {
     const { done, value } = await nextChunk(request, response, reader)
     if (done) return text + decoder.decode()
     size += value.byteLength
     if (size > maxAnswerBytes) {
-      await reader.cancel().catch(() => {})
-      throw await tooLarge(request, response)
+      giveUp()
+      throw tooLarge(request, response)
     }
     text += decoder.decode(value, { stream: true })
   }
@@ -137,8 +182,12 @@ async function nextChunk(
   }
 }
 
-async function tooLarge({ who, what }: Exchange, response: Response): Promise<InvalidResponseError> {
-  if (!response.body?.locked) await response.body?.cancel().catch(() => {})
+/** Lets the connection go without waiting for it: a peer that never ends its answer must not hold up the error. */
+function discard(response: Response): void {
+  response.body?.cancel().catch(() => {})
+}
+
+function tooLarge({ who, what }: Exchange, response: Response): InvalidResponseError {
   return new InvalidResponseError(
     'response_too_large',
     `${who} answered the ${what} request with more than ${maxAnswerBytes} bytes. Check the URL in the provider: this is not an OAuth answer.`,
@@ -151,6 +200,7 @@ async function tooLarge({ who, what }: Exchange, response: Response): Promise<In
  * Loopback is exempt (RFC 8252 section 8.3).
  *
  * @throws {ConfigurationError} `insecure_url`.
+ * @throws {TypeError} `invalid_argument` when it is not an absolute URL.
  */
 export function assertSecureUrl(
   url: string,

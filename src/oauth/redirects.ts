@@ -1,0 +1,84 @@
+// Following redirects with a token that `fetch` itself would carry along: every placement but `Authorization`.
+// Fetch standard, HTTP-redirect fetch; the token stays within the origin it was sent to (RFC 6750 section 5.2).
+import { quote, RequestRefusedError } from '../errors.ts'
+
+type Sent = readonly [url: string, init: RequestInit]
+
+/** One request on its way through redirects. */
+export interface Travelling {
+  url: string
+  init: RequestInit
+  /** Puts the token into a request to the origin it belongs to. */
+  authorise: (url: string, init: RequestInit) => Sent
+  /** The token itself, to recognise it in a `Location`. */
+  token: string
+}
+
+const redirectLimit = 20
+
+/**
+ * Sends a request and follows its redirects as `fetch` does. From the first one to another origin on, the token and
+ * the caller's own `Authorization` and `Cookie` stay behind.
+ *
+ * @throws {RequestRefusedError} `cross_origin_redirect` when the other origin would read the token in the URL, or
+ *   when the runtime hides where a redirect leads (browsers).
+ * @throws {TypeError} as `fetch`: too many redirects, no URL, or a streamed body that cannot be sent again.
+ */
+export async function followRedirects(send: typeof fetch, first: Travelling): Promise<Response> {
+  let { url, init } = first
+  let authorised = true
+  for (let hops = 0; ; hops += 1) {
+    const [target, request]: Sent = authorised ? first.authorise(url, init) : [url, init]
+    const response = await send(target, { ...request, redirect: 'manual' })
+    const location = redirectTarget(response, target)
+    if (location === undefined) return response
+    response.body?.cancel().catch(() => {})
+    if (hops >= redirectLimit) throw new TypeError(`The API redirected more than ${redirectLimit} times.`)
+    const leaves: boolean = location.origin !== new URL(target).origin
+    if (leaves && shows(location, first.token)) throw refusedRedirect(location)
+    init = nextInit(init, response.status, leaves)
+    authorised &&= !leaves
+    url = location.href
+  }
+}
+
+/** Whether a URL has the token in it, in whatever encoding. */
+function shows({ href }: URL, token: string): boolean {
+  return [href, decodeURIComponent(href.replaceAll(/%(?![0-9a-f]{2})/gi, '%25'))].some((text) =>
+    text.includes(token),
+  )
+}
+
+function redirectTarget(response: Response, from: string): URL | undefined {
+  if (response.type === 'opaqueredirect') throw refusedRedirect(undefined)
+  const location = response.headers.get('location')
+  if (location === null || ![301, 302, 303, 307, 308].includes(response.status)) return undefined
+  const url = new URL(location, from)
+  if (url.protocol === 'https:' || url.protocol === 'http:') return url
+  throw new TypeError(`The API redirected to a ${url.protocol} URL.`)
+}
+
+/** What the next request repeats of this one: 303, and 301 or 302 after a POST, turn into a GET without a body. */
+function nextInit(init: RequestInit, status: number, leavesOrigin: boolean): RequestInit {
+  const method = (init.method ?? 'GET').toUpperCase()
+  const toGet = status === 303 ? !/^(GET|HEAD)$/.test(method) : status < 303 && method === 'POST'
+  const headers = new Headers(init.headers)
+  if (leavesOrigin)
+    for (const name of ['authorization', 'cookie', 'proxy-authorization']) headers.delete(name)
+  if (toGet) {
+    for (const name of [...headers.keys()]) if (name.startsWith('content-')) headers.delete(name)
+    const { body: _, ...rest } = init
+    return { ...rest, method: 'GET', headers }
+  }
+  if (init.body instanceof ReadableStream)
+    throw new TypeError('The API redirects a request whose streamed body cannot be sent twice.')
+  return { ...init, headers }
+}
+
+function refusedRedirect(next: URL | undefined): RequestRefusedError {
+  const where = next === undefined ? 'to a place that this runtime hides' : `to ${quote(next.host)}`
+  return new RequestRefusedError(
+    'cross_origin_redirect',
+    `The API redirects ${where}; the token does not go along. Call that URL itself if it is the provider's.`,
+  )
+}

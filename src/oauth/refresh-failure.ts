@@ -1,0 +1,79 @@
+// What a failed refresh means: the grant is dead, we are wrong, or it may work later.
+// RFC 6749 section 5.2 names the errors; nothing is given up on a maybe.
+import {
+  AuthorizationRequiredError,
+  InvalidResponseError,
+  NetworkError,
+  RefreshFailedError,
+  TimeoutError,
+  TokenEndpointError,
+} from '../errors.ts'
+import type { Provider } from '../providers/index.ts'
+import type { TokenSet } from './token-set.ts'
+
+/** `invalid_grant` in the words of RFC 6749, of GitHub, Slack and HubSpot. */
+const deadGrant = new Set(['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token'])
+
+/** Errors that pass, whatever the HTTP status beside them. */
+const passing = new Set([
+  'temporarily_unavailable',
+  'server_error',
+  'slow_down',
+  'ratelimited',
+  'rate_limited',
+])
+
+/** Whether a provider said that the grant itself is dead, so that only a person's consent helps. */
+export function isGrantDead(error: unknown): error is TokenEndpointError {
+  return (
+    error instanceof TokenEndpointError && deadGrant.has(error.error.toLowerCase()) && !isTransient(error)
+  )
+}
+
+/**
+ * What a failed refresh means for the caller: consent again ({@link AuthorizationRequiredError} when the grant is
+ * dead), try later, or mend the configuration ({@link RefreshFailedError}). Other errors are returned as they are.
+ */
+export function refreshFailure(error: unknown, provider: Provider, tokens: TokenSet): unknown {
+  if (isGrantDead(error))
+    return new AuthorizationRequiredError(
+      'needs_reconnect',
+      `The grant at ${provider.id} is used up, expired or revoked. The person has to consent again.`,
+      { provider: provider.id, scopes: tokens.scopes },
+      { cause: error },
+    )
+  const known =
+    error instanceof TokenEndpointError ||
+    error instanceof InvalidResponseError ||
+    error instanceof NetworkError ||
+    error instanceof TimeoutError
+  if (!known) return error
+  const retryable = isTransient(error)
+  const advice = retryable
+    ? 'The grant is kept; try again later.'
+    : 'The grant is kept; mend the cause, then try again.'
+  return new RefreshFailedError(
+    `The access token for ${provider.id} could not be refreshed. ${advice} ${error.message}`,
+    {
+      cause: error,
+      retryable,
+      retryAfterSeconds: 'retryAfterSeconds' in error ? error.retryAfterSeconds : undefined,
+    },
+  )
+}
+
+/**
+ * Whether a failed token request may succeed later as it is: no answer, 5xx, 429, `temporarily_unavailable`,
+ * or an answer that did not come from the authorization server at all (a proxy's page).
+ */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof NetworkError || error instanceof TimeoutError) return true
+  if (error instanceof TokenEndpointError)
+    return (
+      error.status >= 500 || [408, 425, 429].includes(error.status) || passing.has(error.error.toLowerCase())
+    )
+  return (
+    error instanceof InvalidResponseError &&
+    ['response_not_oauth', 'response_truncated', 'response_too_large'].includes(error.code)
+  )
+}

@@ -1,0 +1,135 @@
+// Two token sources over a token set in memory: one that refreshes by itself, and one that cannot.
+// RFC 6749 section 6, rows R11, R13 and R15.
+import { AuthorizationRequiredError, TokenExpiredError } from '../errors.ts'
+import type { Provider } from '../providers/index.ts'
+import type { Client } from './client.ts'
+import { type RefreshOptions, refreshTokenGrant } from './refresh.ts'
+import { refreshFailure } from './refresh-failure.ts'
+import type { TokenSet } from './token-set.ts'
+import type { TokenRequest, TokenSource } from './token-source.ts'
+import { waitFor } from './wait.ts'
+
+/** Options of {@link refreshingTokens}. */
+export interface RefreshingTokensOptions extends RefreshOptions {
+  /** Awaited with every new token set before anybody sees it: save it here, durably. When it throws, it is called again. */
+  onRefresh?: ((tokens: TokenSet) => void | Promise<void>) | undefined
+  /** Seconds before its end at which a token counts as expired, at most a fifth of its lifetime. Default 60. */
+  leewaySeconds?: number | undefined
+}
+
+/**
+ * A token source that refreshes by itself (R11 b and c): one refresh at a time in this process, whatever the number
+ * of callers. It knows nothing of other processes: share a grant between processes through the vault.
+ *
+ * A refresh that fails for a passing reason leaves a token that is still valid in use. A grant that the provider
+ * calls dead is not tried again.
+ */
+export function refreshingTokens(
+  provider: Provider,
+  client: Client,
+  tokens: TokenSet,
+  options: RefreshingTokensOptions = {},
+): TokenSource {
+  return new RefreshingTokens(provider, client, tokens, options)
+}
+
+class RefreshingTokens implements TokenSource {
+  readonly #provider: Provider
+  readonly #client: Client
+  readonly #options: RefreshingTokensOptions
+  #tokens: TokenSet
+  #saved = true
+  #dead: AuthorizationRequiredError | undefined
+  #renewing: Promise<TokenSet> | undefined
+
+  constructor(provider: Provider, client: Client, tokens: TokenSet, options: RefreshingTokensOptions) {
+    this.#provider = provider
+    this.#client = client
+    this.#tokens = tokens
+    this.#options = options
+  }
+
+  token(request?: TokenRequest): TokenSet | Promise<TokenSet> {
+    if (this.#saved && this.#isUsable(request)) return this.#tokens
+    return this.#renewed(request)
+  }
+
+  #isUsable(request: TokenRequest | undefined): boolean {
+    const tokens = this.#tokens
+    const leeway =
+      request?.validForSeconds === undefined
+        ? leewayOf(tokens, this.#options.leewaySeconds ?? 60)
+        : attainable(tokens, request.validForSeconds)
+    return request?.rejected !== tokens.accessToken && tokens.validFor(leeway, this.#options.now?.())
+  }
+
+  /** Shares one renewal with all who wait; what its failure means depends on what each caller asked for. */
+  async #renewed(request: TokenRequest | undefined): Promise<TokenSet> {
+    request?.signal?.throwIfAborted()
+    const old = this.#tokens
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined
+    })
+    try {
+      return await waitFor(this.#renewing, request?.signal)
+    } catch (error) {
+      request?.signal?.throwIfAborted()
+      const stillGood = this.#saved && request?.rejected !== old.accessToken && this.#tokens === old
+      if (stillGood && old.validFor(0, this.#options.now?.())) return old
+      throw error
+    }
+  }
+
+  /** No caller's signal stops it. A token set whose saving failed is saved first, and no second refresh is sent. */
+  async #renew(): Promise<TokenSet> {
+    if (this.#dead !== undefined) throw this.#dead
+    if (this.#saved) {
+      try {
+        this.#tokens = await refreshTokenGrant(this.#provider, this.#client, this.#tokens, this.#options)
+      } catch (error) {
+        const failure = refreshFailure(error, this.#provider, this.#tokens)
+        if (failure instanceof AuthorizationRequiredError) this.#dead = failure
+        throw failure
+      }
+      this.#saved = false
+    }
+    await this.#options.onRefresh?.(this.#tokens)
+    this.#saved = true
+    return this.#tokens
+  }
+}
+
+/** A leeway is never more than a fifth of the lifetime: a token of one minute must not count as expired from birth. */
+export function leewayOf(tokens: TokenSet, leewaySeconds: number): number {
+  if (tokens.expiresAt === null) return 0
+  return Math.max(0, Math.min(leewaySeconds, lifetimeSeconds(tokens, tokens.expiresAt) / 5))
+}
+
+/** What a caller asks for, but no more than four fifths of the lifetime: a refresh could not give more, and would be repeated at every call. */
+function attainable(tokens: TokenSet, validForSeconds: number): number {
+  if (tokens.expiresAt === null) return 0
+  return Math.min(validForSeconds, Math.max(0, lifetimeSeconds(tokens, tokens.expiresAt) * 0.8))
+}
+
+function lifetimeSeconds(tokens: TokenSet, expiresAt: Date): number {
+  return (expiresAt.getTime() - tokens.receivedAt.getTime()) / 1000
+}
+
+/** A token source over a plain token set (R11 a): it cannot renew, and says so before anything is sent. */
+export function plainTokens(tokens: TokenSet, now: () => number = Date.now): TokenSource {
+  return {
+    token(request) {
+      if (request?.rejected === tokens.accessToken)
+        throw new TokenExpiredError(
+          'The API refused this access token, and nothing here can renew it.',
+          new Date(now()),
+        )
+      if (tokens.validFor(request?.validForSeconds ?? 0, now())) return tokens
+      const end = tokens.expiresAt ?? new Date(now())
+      throw new TokenExpiredError(
+        `The access token expired at ${end.toISOString()}. Refresh it (refreshTokenGrant), or give the session a source that does (refreshingTokens, a vault).`,
+        end,
+      )
+    },
+  }
+}
