@@ -60,6 +60,12 @@ describe('P7 the managed certificate', () => {
     expect(await managed()).toEqual(first)
   })
 
+  it('makes the data folder, for its owner alone', async () => {
+    const made = join(dataFolder, 'not', 'there')
+    await listenerCertificate({ https: true, dataFolder: made })
+    expect((await stat(made)).mode & 0o777).toBe(0o700)
+  })
+
   it('closes a folder and a key that stand open', async () => {
     const folder = join(dataFolder, 'certificates')
     await mkdir(folder, { mode: 0o755 })

@@ -218,13 +218,15 @@ describe('a loopback flow', () => {
     const silence = await listen(0)
     const { port } = silence.address() as { port: number }
     const provider = defineProvider({ id: 'mute', issuer: `http://127.0.0.1:${port}` })
+    const callbackPort = await freePort()
     const before = performance.now()
-    const starting = loopback({ onEvent: silent }).start({
+    const starting = loopback({ onEvent: silent, port: callbackPort }).start({
       registration: { provider, client },
       timeoutMs: 150,
     })
     await expect(starting).rejects.toMatchObject({ code: 'timeout', timeoutMs: 150 })
     expect(performance.now() - before).toBeLessThan(400)
+    await expectFree(callbackPort)
     silence.close()
   })
 

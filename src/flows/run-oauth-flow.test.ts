@@ -110,11 +110,15 @@ describe('P26 runOAuthFlow', () => {
   })
 
   it('limits the answer that it reads', async () => {
-    endpoint.answer = () => ({ body: `{"access_token":"${'x'.repeat(1024 * 1024)}"}` })
-    const processTokenResponse = (answer: object) => answer
-    await expect(runOAuthFlow(options({ processTokenResponse }))).rejects.toMatchObject({
-      code: 'response_too_large',
-    })
+    const endless = () =>
+      new ReadableStream<Uint8Array>({
+        pull: (controller) => controller.enqueue(new Uint8Array(65_536).fill(120)),
+      })
+    await expect(
+      runOAuthFlow(
+        options({ processTokenResponse: (answer) => answer, fetch: async () => new Response(endless()) }),
+      ),
+    ).rejects.toMatchObject({ code: 'response_too_large' })
   })
 
   it.each([undefined, {}, { client_id: '' }])(
