@@ -10,7 +10,7 @@ import {
   TimeoutError,
   TokenEndpointError,
 } from '../errors.ts'
-import type { Client } from '../oauth/index.ts'
+import { type Client, generateCodeChallenge, generateCodeVerifier } from '../oauth/index.ts'
 import { defineProvider } from '../providers/index.ts'
 import {
   authorize,
@@ -185,6 +185,15 @@ describe('a loopback flow', () => {
       expect(verifier.length).toBeGreaterThanOrEqual(43)
       expect(flow.url + flow.redirectUri + inspect(flow, { depth: 9 })).not.toContain(verifier)
     }
+  })
+
+  it('P11 makes verifiers of 64 characters and the challenge of RFC 7636 appendix B', async () => {
+    const verifiers = Array.from({ length: 50 }, generateCodeVerifier)
+    for (const verifier of verifiers) expect(verifier).toMatch(/^[A-Za-z0-9._~-]{64}$/)
+    expect(new Set(verifiers).size).toBe(50)
+    expect(await generateCodeChallenge('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')).toBe(
+      'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    )
   })
 
   it('P12 never uses a verifier or token of the callback', async () => {
