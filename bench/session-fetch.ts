@@ -27,7 +27,7 @@ export interface SessionFetchCost {
 
 type Call = () => Promise<Response>
 
-/** Each ratio is one of medians over the rounds; a round makes 256 requests in each way (the clock of CPU time is coarse). */
+/** Each ratio is the median over the rounds, against both bare stretches of the same round; a round makes 256 requests in each way (the clock of CPU time is coarse). */
 export async function measureSessionFetch(rounds = 80): Promise<SessionFetchCost> {
   const child = fork(fileURLToPath(import.meta.url), ['serve'])
   try {
@@ -69,12 +69,12 @@ async function compare(calls: readonly Call[], atOnce: number, rounds: number) {
       costs[index]?.push(await cpuPerCall(calls[index] as Call, 256, atOnce))
   }
   const [bare = [], again = [], session = [], relative = []] = costs
-  const bareMicroseconds = median([...bare, ...again])
+  const ratios = (some: number[], to: number[]) => some.map((cost, round) => cost / (to[round] ?? Number.NaN))
   return {
-    again: median(again) / median(bare),
-    session: median(session) / bareMicroseconds,
-    relative: median(relative) / bareMicroseconds,
-    bareMicroseconds,
+    again: median(ratios(again, bare)),
+    session: median([...ratios(session, bare), ...ratios(session, again)]),
+    relative: median([...ratios(relative, bare), ...ratios(relative, again)]),
+    bareMicroseconds: median(bare),
   }
 }
 
