@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+/** Spares each process the stripping of types: a third of the time. */
+const compileCache = fileURLToPath(new URL('../node_modules/.cache/compile', import.meta.url))
 
 /** How a command ended. */
 export interface CliResult {
@@ -42,7 +44,13 @@ export class CliFolder implements AsyncDisposable {
     const home = join(path, 'home')
     await mkdir(home)
     const { PATH = '' } = process.env
-    return new CliFolder(path, { PATH, HOME: home, TOOLGRANT_DATA: join(path, 'data'), TOOLGRANT_KEY: key })
+    return new CliFolder(path, {
+      PATH,
+      HOME: home,
+      TOOLGRANT_DATA: join(path, 'data'),
+      TOOLGRANT_KEY: key,
+      NODE_COMPILE_CACHE: compileCache,
+    })
   }
 
   /** Writes a file beside the others. */

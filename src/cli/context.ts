@@ -19,7 +19,7 @@ export interface AddressOptions {
 }
 
 /** The surroundings of one run of a command. */
-export class CommandContext implements AsyncDisposable {
+export class CommandContext {
   readonly output: Output
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal
@@ -72,7 +72,8 @@ export class CommandContext implements AsyncDisposable {
     return option ?? (await this.config()).user ?? systemUser()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Closes what was opened. Waits for a refresh that is under way, because its answer must be saved. */
+  async close(): Promise<void> {
     const vault = await this.#vault?.catch(() => undefined)
     await vault?.close()
   }

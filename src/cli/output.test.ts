@@ -85,7 +85,7 @@ describe('Spinner', () => {
     const spinner = new Spinner(output, 'Waiting for a very long time')
     vi.advanceTimersByTime(80)
     output.note('a line')
-    spinner[Symbol.dispose]()
+    spinner.stop()
     const drawn = err.text()
     vi.advanceTimersByTime(1000)
     output.note('after')
@@ -99,7 +99,7 @@ describe('Spinner', () => {
 
   it.each([{ terminal: false }, { terminal: true, json: true }])('is silent with %o', (options) => {
     const { output, err } = fakeOutput(options)
-    new Spinner(output, 'Waiting')[Symbol.dispose]()
+    new Spinner(output, 'Waiting').stop()
     expect(err.text()).toBe('')
   })
 })

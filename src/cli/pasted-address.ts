@@ -5,10 +5,10 @@ import type { StartedFlow } from '../flows/index.ts'
 import type { CommandContext } from './context.ts'
 
 /**
- * Hands every pasted line to the flow, until disposed of. On a terminal nothing is echoed: the address holds a code,
+ * Hands every pasted line to the flow, until the returned function is called. On a terminal nothing is echoed: the address holds a code,
  * and the line belongs to the spinner.
  */
-export function readPastedAddresses(context: CommandContext, started: StartedFlow): Disposable {
+export function readPastedAddresses(context: CommandContext, started: StartedFlow): () => void {
   const { stdin } = process
   // Readline's own line editing, because the system's cuts lines at 4096 bytes (1024 on macOS).
   const terminal = stdin.isTTY === true
@@ -22,11 +22,9 @@ export function readPastedAddresses(context: CommandContext, started: StartedFlo
   })
   // In that mode Ctrl-C arrives as a key.
   lines.on('SIGINT', context.interrupt)
-  return {
-    [Symbol.dispose]() {
-      lines.close()
-      stdin.unref?.()
-    },
+  return () => {
+    lines.close()
+    stdin.unref?.()
   }
 }
 

@@ -56,10 +56,14 @@ function actions(program: Command, { output, signal, interrupt, done }: ProgramS
     async (...values) => {
       const command = values.at(-1) as Command
       const words = command.processedArgs.filter((word) => word !== undefined)
-      await using context = new CommandContext(output, program.opts<GlobalOptions>(), signal, interrupt)
-      const action = await load()
-      // Commander's options are untyped; each command declares what addX above gives it.
-      done((await action(context, command.opts() as never, ...words)) ?? 0)
+      const context = new CommandContext(output, program.opts<GlobalOptions>(), signal, interrupt)
+      try {
+        const action = await load()
+        // Commander's options are untyped; each command declares what its addX below gives it.
+        done((await action(context, command.opts() as never, ...words)) ?? 0)
+      } finally {
+        await context.close()
+      }
     }
 }
 

@@ -5,11 +5,25 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 const frameMs = 80
 const clearLine = '\r\u001b[2K'
 
-/** A spinner that runs until it is disposed of. */
-export class Spinner {
+/** Shows `text` with a spinner while `work` runs. */
+export async function whileSpinning<Result>(
+  output: Output,
+  text: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const spinner = new Spinner(output, text)
+  try {
+    return await work()
+  } finally {
+    spinner.stop()
+  }
+}
+
+/** A spinner that runs until it is stopped. */
+export class Spinner implements Disposable {
   readonly #output: Output
   #timer: NodeJS.Timeout | undefined
-  #text: string
+  readonly #text: string
   #frame = 0
 
   constructor(output: Output, text: string) {
@@ -22,17 +36,17 @@ export class Spinner {
     this.#timer.unref()
   }
 
-  /** Changes the text. */
-  set text(text: string) {
-    this.#text = text
-  }
-
-  [Symbol.dispose](): void {
+  /** Takes the line away. */
+  stop(): void {
     if (!this.#timer) return
     clearInterval(this.#timer)
     this.#timer = undefined
     this.#output.onBeforeLine(undefined)
     this.#output.draw(clearLine)
+  }
+
+  [Symbol.dispose](): void {
+    this.stop()
   }
 
   #draw(): void {

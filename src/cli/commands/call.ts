@@ -1,9 +1,11 @@
 // `toolgrant call <tool> '<json>'`: one tool call, through the toolbox like every other.
-import { type AuthorizationRequiredError, argumentError } from '../../errors.ts'
+import { AuthorizationRequiredError, argumentError } from '../../errors.ts'
+import type { Flow } from '../../flows/index.ts'
 import { Toolbox } from '../../tools/index.ts'
+import type { Connection, Vault } from '../../vault/index.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
-import { Spinner } from '../spinner.ts'
+import { whileSpinning } from '../spinner.ts'
 import { readStandardInput } from '../standard-input.ts'
 import { loadTools } from '../tool-module.ts'
 import { connectProvider, defaultTimeoutSeconds } from './connect.ts'
@@ -27,18 +29,45 @@ export async function call(
   const input = readInput(json === '-' ? new TextDecoder().decode(await readStandardInput()) : json)
   const tools = await loadTools(context, options.tools)
   const user = await context.user(options.user)
+  const vault = await context.vault()
+  const toolbox = new Toolbox({ vault, tools, flow: noFlow(vault) })
   const { account } = options
-  const toolbox = new Toolbox({ vault: await context.vault(), tools }).for({
-    user,
-    ...(account === undefined ? {} : { account }),
-  })
-  const run = async () => {
-    using _spinner = new Spinner(output, `Calling ${name} …`)
-    return await toolbox.call(name, input, { signal: context.signal })
+  const bound = toolbox.for({ user, ...(account === undefined ? {} : { account }) })
+  const run = () =>
+    whileSpinning(output, `Calling ${name} …`, () => bound.call(name, input, { signal: context.signal }))
+  try {
+    await print(context, await (options.connect ? withConsent(context, user, run) : run()))
+  } finally {
+    await toolbox.close()
   }
-  const result = options.connect ? await withConsent(context, user, run) : await run()
-  await print(context, result)
   return undefined
+}
+
+/**
+ * Makes no link: a port that waits would end with this command. What is missing is thrown as it is, for the command
+ * that connects.
+ */
+function noFlow(vault: Vault): Flow {
+  return {
+    async start({ registration, scopes = [], user = '', account }) {
+      const provider = registration.provider.id
+      const place = account === undefined ? {} : { account }
+      const status = (await vault.connection({ user, provider, ...place }))?.status
+      const [code, problem] = whatIsMissing(status)
+      const wanted = typeof scopes === 'string' ? scopes.split(' ') : scopes
+      throw new AuthorizationRequiredError(code, `${provider} ${problem}.`, {
+        provider,
+        scopes: wanted,
+        ...place,
+      })
+    },
+  }
+}
+
+function whatIsMissing(status: Connection['status'] | undefined) {
+  if (status === 'active') return ['missing_scope', 'is connected, but the tool needs more scopes'] as const
+  if (status === undefined) return ['not_connected', 'is not connected'] as const
+  return ['needs_reconnect', 'has to be connected again: the grant is dead'] as const
 }
 
 /** Repeats the call after each consent that it turns out to need: a tool may act at several providers. */
@@ -52,7 +81,7 @@ async function withConsent(
     try {
       return await run()
     } catch (error) {
-      if (!isAuthorizationRequired(error)) throw error
+      if (!(error instanceof AuthorizationRequiredError)) throw error
       const { provider, scopes, account } = error
       const need = JSON.stringify([provider, account, scopes])
       if (asked.has(need)) throw error
@@ -65,10 +94,6 @@ async function withConsent(
       })
     }
   }
-}
-
-function isAuthorizationRequired(error: unknown): error is AuthorizationRequiredError {
-  return error instanceof Error && error.name === 'AuthorizationRequiredError'
 }
 
 /** The input may hold what is nobody's business: the message says where it is wrong, not what it is. */

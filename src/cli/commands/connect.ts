@@ -8,7 +8,7 @@ import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { readPastedAddresses } from '../pasted-address.ts'
-import { Spinner } from '../spinner.ts'
+import { whileSpinning } from '../spinner.ts'
 
 /** Options of {@link connect}. */
 export interface ConnectOptions extends AddressOptions {
@@ -115,10 +115,11 @@ async function waitForPerson(context: CommandContext, started: StartedFlow, opti
     },
   })
   if (pasting)
-    output.note('Is the browser on another computer? Paste the address of its last page here, then Enter.')
-  using _spinner = new Spinner(output, 'Waiting for the browser …')
-  using _reader = pasting ? readPastedAddresses(context, started) : undefined
-  return await started.result()
+    output.note(
+      'Is the browser on another computer? Paste the address of its last page here (it is not shown), then Enter.',
+    )
+  const stopReading = pasting ? readPastedAddresses(context, started) : undefined
+  return whileSpinning(output, 'Waiting for the browser …', () => started.result()).finally(stopReading)
 }
 
 /** What is worth saying while the flow runs; address, waiting and the end are told by the command itself. */

@@ -2,7 +2,7 @@
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
-import { Spinner } from '../spinner.ts'
+import { whileSpinning } from '../spinner.ts'
 
 /** Forgets a connection even when the provider cannot be asked to revoke it, and then says so. */
 export async function disconnect(
@@ -13,9 +13,11 @@ export async function disconnect(
   const { output, signal } = context
   const address = await context.address(provider, options)
   const vault = await context.vault()
-  using spinner = new Spinner(output, `Revoking the grant at ${address.provider} …`)
-  const { connection, revoked, why } = await vault.disconnect(address, { signal })
-  spinner[Symbol.dispose]()
+  const { connection, revoked, why } = await whileSpinning(
+    output,
+    `Revoking the grant at ${address.provider} …`,
+    () => vault.disconnect(address, { signal }),
+  )
   if (revoked)
     output.note(
       `${output.style('green', '✓')} Disconnected ${provider} for ${address.user}; the grant is revoked.`,

@@ -7,7 +7,7 @@ import { Session } from '../../oauth/index.ts'
 import { type Provider, resolveVariables } from '../../providers/index.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import { type ExitCode, exitCodeForStatus } from '../exit-code.ts'
-import { Spinner } from '../spinner.ts'
+import { whileSpinning } from '../spinner.ts'
 import { readStandardInput } from '../standard-input.ts'
 
 /** Options of {@link fetchUrl}. */
@@ -34,9 +34,9 @@ export async function fetchUrl(
   const vault = await context.vault()
   const source = vault.source(address, { scopes: options.scopes })
   const session = new Session(source, { provider, unauthorized: 'return' })
-  using spinner = new Spinner(output, 'Waiting for the answer …')
-  const response = await session.fetch(url, { ...request, signal })
-  spinner[Symbol.dispose]()
+  const response = await whileSpinning(output, 'Waiting for the answer …', () =>
+    session.fetch(url, { ...request, signal }),
+  )
   if (output.json) await output.document(await responseRecord(response))
   else await printResponse(context, response, options.include === true)
   const exitCode = exitCodeForStatus(response.status)
