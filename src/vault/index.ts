@@ -2,6 +2,8 @@
 export type { Connection, ConnectionAddress } from './connection.ts'
 export type { VaultTokenRequest } from './connection-reader.ts'
 export type { VaultEvent } from './event.ts'
+export { keyFile } from './key-file.ts'
+export { type KeychainEntry, type KeychainOptions, keychain } from './key-keychain.ts'
 export { givenKey, type KeyProvider, type KeyRequest } from './keys.ts'
 export { dataFolder } from './location.ts'
 export type { VaultOptions } from './options.ts'
@@ -15,6 +17,7 @@ export type {
   RowAddress,
   RowFilter,
   Store,
+  TokenRow,
 } from './store.ts'
 export {
   type Disconnected,

@@ -35,7 +35,7 @@ async function readKeys(path: string): Promise<SealingKey[]> {
     // Another process is writing it, on a file system that cannot link.
     if (attempt === 20)
       throw new KeyError('key_invalid', `The key file ${path} is empty. Restore it from a backup.`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await new Promise((resolve) => setTimeout(resolve, 15))
   }
 }
 

@@ -1,6 +1,6 @@
 // What SQLite's and the file system's error codes mean for whoever runs a vault. [Node]
 // https://www.sqlite.org/rescode.html
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type ErrorCode, StoreError } from '../errors.ts'
 
@@ -60,26 +60,32 @@ function diagnose(error: unknown, path: string): ErrorCode | undefined {
   const system = systemCode(error)
   if (system === undefined) return undefined
   const code = systemCodes[system] ?? 'store_unavailable'
-  return code === 'store_permission' && may(path, constants.R_OK) ? 'store_read_only' : code
+  const readable = code === 'store_permission' && whyNot(path, 'r') === undefined
+  return readable ? 'store_read_only' : code
 }
 
-function may(path: string, mode: number): boolean {
+/** Tried, not asked: `access` answers for the real user, files are opened by the effective one. */
+function whyNot(path: string, flags: 'r' | 'r+'): unknown {
   try {
-    accessSync(path, mode)
-    return true
-  } catch {
-    return false
+    closeSync(openSync(path, flags))
+    return undefined
+  } catch (error) {
+    return error
   }
 }
 
 /** SQLite says only "unable to open"; the file system says why. */
 function whyNotOpened(path: string): ErrorCode {
+  const reason = existsSync(path) ? whyNot(path, 'r+') : undefined
+  return systemCodes[systemCode(reason ?? whyNotWritable(dirname(path))) ?? ''] ?? 'store_unavailable'
+}
+
+function whyNotWritable(folder: string): unknown {
   try {
-    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
-    accessSync(dirname(path), constants.W_OK)
-    return 'store_unavailable'
+    accessSync(folder, constants.W_OK)
+    return undefined
   } catch (error) {
-    return systemCodes[systemCode(error) ?? ''] ?? 'store_unavailable'
+    return error
   }
 }
 

