@@ -30,12 +30,11 @@ const nodeFiles = [/^config\//, /^cli\//, /^testing\//, /^vault\/sqlite[^/]*\.ts
 /** Third-party packages, each at home in one folder. */
 const homes: Record<string, string> = {
   oauth4webapi: 'oauth',
-  jose: 'oauth',
   ajv: 'tools',
   'ajv-formats': 'tools',
   '@standard-schema/spec': 'tools',
   '@napi-rs/keyring': 'vault',
-  '@peculiar/x509': 'flows',
+  selfsigned: 'flows',
   open: 'flows',
   'smol-toml': 'config',
   commander: 'cli',

@@ -34,7 +34,7 @@ describe('P7 the managed certificate', () => {
     expect(certificate.ca).toBe(false)
     expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])
     expect(certificate.verify(certificate.publicKey)).toBe(true)
-    expect(certificate.serialNumber).toMatch(/^[0-9A-F]{24,32}$/)
+    expect(certificate.serialNumber).toMatch(/^[0-9A-F]{16,40}$/) // 64 random bits or more, RFC 5280: at most 20 octets
   })
 
   it('is accepted by a TLS client that trusts it, by name and by address', async () => {
@@ -102,7 +102,7 @@ describe('P7 the managed certificate', () => {
 
   it('is made anew when key and certificate are no pair', async () => {
     const validity = { notBefore: new Date(0), notAfter: new Date(Date.now() + 99 * dayMs) }
-    const [one, two] = [selfSignedForLocalhost(validity), selfSignedForLocalhost(validity)]
+    const [one, two] = await Promise.all([selfSignedForLocalhost(validity), selfSignedForLocalhost(validity)])
     await mkdir(join(dataFolder, 'certificates'))
     await writeFile(join(dataFolder, 'certificates', 'managed.pem'), one.key + two.cert)
     expect((await managed()).cert).not.toBe(two.cert.trim())
@@ -133,14 +133,14 @@ describe('certificate files', () => {
 
   it('P6 are missing when only one is there', async () => {
     const files = { certFile: join(dataFolder, 'cert.pem'), keyFile: join(dataFolder, 'key.pem') }
-    await writeFile(files.certFile, selfSigned().cert)
+    await writeFile(files.certFile, (await selfSigned()).cert)
     await expect(listenerCertificate({ https: files })).rejects.toMatchObject({ code: 'certificate_missing' })
   })
 
   it('that hold something else are named', async () => {
     const files = { certFile: join(dataFolder, 'cert.pem'), keyFile: join(dataFolder, 'key.pem') }
-    await writeFile(files.certFile, selfSigned().cert)
-    await writeFile(files.keyFile, selfSigned().key)
+    await writeFile(files.certFile, (await selfSigned()).cert)
+    await writeFile(files.keyFile, (await selfSigned()).key)
     const error = await listenerCertificate({ https: files }).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'config_invalid' })
     expect(String(error)).toContain(files.keyFile)
@@ -148,7 +148,7 @@ describe('certificate files', () => {
 
   it('are used as they are', async () => {
     const files = { certFile: join(dataFolder, 'cert.pem'), keyFile: join(dataFolder, 'key.pem') }
-    const { cert, key } = selfSigned()
+    const { cert, key } = await selfSigned()
     await writeFile(files.certFile, cert)
     await writeFile(files.keyFile, key)
     expect(await listenerCertificate({ https: files })).toMatchObject({ cert, key, kind: 'files' })
@@ -159,7 +159,7 @@ describe('the certificate that mkcert made in the data folder', () => {
   async function asMkcert(notAfter: Date): Promise<string> {
     const folder = join(dataFolder, 'certificates')
     await mkdir(folder)
-    const { cert, key } = selfSigned(notAfter)
+    const { cert, key } = await selfSigned(notAfter)
     await writeFile(join(folder, 'localhost.pem'), cert)
     await writeFile(join(folder, 'localhost-key.pem'), key)
     return cert
@@ -187,8 +187,8 @@ it.each([
   expect(defaultDataFolder(env, platform)).toBe(folder)
 })
 
-it('writes dates beyond 2049 as RFC 5280 section 4.1.2.5 wants them', () => {
-  const { cert } = selfSigned(new Date('2061-07-08T09:10:11Z'))
+it('writes dates beyond 2049 as RFC 5280 section 4.1.2.5 wants them', async () => {
+  const { cert } = await selfSigned(new Date('2061-07-08T09:10:11Z'))
   expect(new X509Certificate(cert).validToDate.toISOString()).toBe('2061-07-08T09:10:11.000Z')
 })
 

@@ -108,7 +108,7 @@ function managedCertificate(folder: string, now: number): Promise<ListenerCertif
 async function readOrMake(folder: string, now: number): Promise<ListenerCertificate> {
   const file = process.getBuiltinModule('node:path').join(folder, 'managed.pem')
   const kept = readBundle(await readText(file), now)
-  const bundle = kept ?? selfSignedForLocalhost(validityFrom(now))
+  const bundle = kept ?? (await selfSignedForLocalhost(validityFrom(now)))
   if (kept === undefined) await keepBundle(folder, file, bundle)
   else await makePrivate(file)
   return { ...bundle, kind: 'managed', identity: file }
