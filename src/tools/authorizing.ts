@@ -142,13 +142,14 @@ export class Authorizing {
     signal: AbortSignal | undefined,
   ): Promise<AuthorizationRequiredError | undefined> {
     const { vault, consents } = withVault(this.#path)
-    await consents.saveUnsaved(address)
+    const unsaved = await consents.saveUnsaved(address)
     try {
       const source = vault.source(address, { scopes: auth.scopes })
       const tokens = await source.token(signal === undefined ? {} : { signal })
       consents.connected(address, tokens.scopes)
       return undefined
     } catch (error) {
+      if (error instanceof AuthorizationRequiredError && unsaved !== undefined) throw unsaved
       if (error instanceof AuthorizationRequiredError) return error
       // The connection is there; the provider is not, at the moment. Consent would change nothing.
       if (error instanceof RefreshFailedError && error.retryable) return undefined

@@ -144,7 +144,7 @@ async function meet(
 ): Promise<Grant | PendingConsent> {
   const { vault, consents } = withVault(path)
   const { auth, address } = requirement
-  await consents.settle(address)
+  const unsaved = await consents.saveUnsaved(address)
   try {
     const source = vault.source(address, { scopes: auth.scopes })
     const tokens = await source.token(signal === undefined ? {} : { signal })
@@ -153,6 +153,8 @@ async function meet(
     return { auth, source, provider, declined: consents.declined(address) }
   } catch (error) {
     if (!(error instanceof AuthorizationRequiredError)) throw error
+    if (unsaved !== undefined) throw unsaved
+    consents.throwFailureOf(address, auth.scopes)
     return askFor(path, requirement, error)
   }
 }
@@ -238,6 +240,7 @@ async function runGranted(
       error instanceof AuthorizationRequiredError ? error : isFailure(error) ? wanted : undefined
     const requirement = requirements.find(({ auth }) => auth.provider === required?.provider)
     if (required === undefined || requirement === undefined) throw error
+    path.consents?.throwFailureOf(requirement.address, required.scopes)
     return paused([await askFor(path, requirement, required)], required)
   }
 }

@@ -93,21 +93,27 @@ export class Consents {
   }
 
   /**
-   * Before a call: tells once of a failure that nobody has heard of, and saves a grant that could not be saved before.
-   *
-   * @throws {AuthorizationDeniedError} and what else ended the flow; {@link StoreError} when saving fails again.
+   * Saves grants that could not be saved before. Resolves to what went wrong again; the grants are kept. Whoever still
+   * has a usable token is not disturbed by that.
    */
-  async settle(address: ToolAddress): Promise<void> {
-    if (this.#failures.size === 0 && this.#entries.size === 0) return
-    await this.saveUnsaved(address)
-    const failure = this.#takeFailure((need) => matches(need.address, address))
-    if (failure !== undefined) throw failure.error
+  async saveUnsaved(address: ToolAddress): Promise<unknown> {
+    if (this.#entries.size === 0) return undefined
+    try {
+      for (const entry of this.#matching(address))
+        if (entry.tokens !== undefined) await this.#save(entry, entry.tokens)
+      return undefined
+    } catch (error) {
+      return error
+    }
   }
 
-  /** Saves grants that could not be saved before. @throws {StoreError} when it fails again; the grant is kept. */
-  async saveUnsaved(address: ToolAddress): Promise<void> {
-    for (const entry of this.#matching(address))
-      if (entry.tokens !== undefined) await this.#save(entry, entry.tokens)
+  /** @throws once, what ended a consent that would have met this need, when nobody has heard of it. */
+  throwFailureOf(address: ToolAddress, scopes: readonly string[]): void {
+    if (this.#failures.size === 0) return
+    const failure = this.#takeFailure(
+      (need) => matches(need.address, address) && isWithin(scopes, need.scopes),
+    )
+    if (failure !== undefined) throw failure.error
   }
 
   /** A usable token was seen: consents for no more than it are needless, and their ports are freed. */

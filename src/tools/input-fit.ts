@@ -118,25 +118,35 @@ class Fit {
     )
   }
 
-  /** The branches that fit the object's own keys, or those that come nearest. */
+  /** The branches that fit the object's own keys; when none does, the one that comes nearest. */
   #best(schemas: readonly NormalSchema[], value: Record<string, unknown>): readonly NormalSchema[] {
     const scored = schemas.map((schema) => ({ schema, score: this.#misfit(schema, value) }))
     const least = Math.min(...scored.map(({ score }) => score))
-    return scored.filter(({ score }) => score === least).map(({ schema }) => schema)
+    const nearest = scored.filter(({ score }) => score === least).map(({ schema }) => schema)
+    return least === 0 ? nearest : nearest.slice(0, 1)
   }
 
   #misfit(schema: NormalSchema, value: Record<string, unknown>): number {
     let score = 0
-    for (const name of schema.required ?? []) if (!Object.hasOwn(value, name)) score += 1
+    for (const name of schema.required ?? []) if (!Object.hasOwn(value, name)) score += MISFIT.key
     for (const [key, member] of Object.entries(value)) {
       const child = memberSchema(schema, key)
-      if (child === undefined) score += 1
-      else if (member !== null && !this.#expand([child]).some((each) => accepts(each, member)))
-        score += isFixed(child) ? 100 : 1
+      score += child === undefined ? MISFIT.key : member === null ? 0 : this.#memberMisfit(child, member)
     }
     return score
   }
+
+  #memberMisfit(child: NormalSchema, member: unknown): number {
+    const candidates = this.#expand([child])
+    const fits = (value: unknown) => candidates.some((schema) => accepts(schema, value))
+    if (fits(member)) return 0
+    if (isFixed(child)) return MISFIT.constant
+    return fits(this.#adapt(candidates, member)) ? MISFIT.spelling : MISFIT.type
+  }
 }
+
+/** How far an object is from a branch of a union: a wrong discriminator is further than everything else together. */
+const MISFIT = { constant: 10_000, key: 10, type: 5, spelling: 1 }
 
 function branchesOf(schema: NormalSchema | undefined): readonly NormalSchema[] | undefined {
   // Beside properties of its own, a union only adds conditions.

@@ -17,7 +17,9 @@ export type SchemaOutput<S> = S extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<S>
   : S extends { static: infer Static }
     ? Static
-    : FromJsonSchema<S>
+    : unknown extends FromJsonSchema<S>
+      ? Record<string, unknown>
+      : FromJsonSchema<S>
 
 /** What a caller passes: the schema's input, before defaults and transformations. */
 export type SchemaInput<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : SchemaOutput<S>
@@ -63,7 +65,12 @@ function plainSchema(schema: unknown): JsonSchema {
     [...Object.keys(schema)].some((keyword) => /^(type|properties|\$ref|anyOf|oneOf|allOf)$/.test(keyword))
   )
     return schema
-  if (isRecord(schema) && Object.keys(schema).length === 0) return { type: 'object', properties: {} }
+  if (
+    isRecord(schema) &&
+    Object.getPrototypeOf(schema) === Object.prototype &&
+    Object.keys(schema).length === 0
+  )
+    return { type: 'object', properties: {} }
   throw argumentError(
     'The input must be a Standard Schema (zod 4, valibot, arktype, …), a TypeBox schema or a JSON Schema object.',
   )
@@ -163,7 +170,9 @@ function arktypeFallback({ code, base, unit, domain }: ArktypeNode): Raw {
 async function validateStandard(standard: Standard, value: unknown): Promise<Validation> {
   const result = await standard.validate(value)
   if (result.issues === undefined) return { value: result.value }
-  return { issues: result.issues.map(({ message, path }) => ({ message, path: (path ?? []).map(plainKey) })) }
+  return {
+    issues: result.issues.map(({ message, path }) => ({ message, path: Array.from(path ?? [], plainKey) })),
+  }
 }
 
 function plainKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string | number {
