@@ -3,7 +3,7 @@
 import type { Client, TokenSet } from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
 import type { FlowRequest } from './flow.ts'
-import { startLoopback } from './loopback.ts'
+import { loopback } from './loopback.ts'
 import type { LoopbackOptions } from './loopback-options.ts'
 
 /** Options of {@link authorize}: what to ask for, and how to listen. */
@@ -20,6 +20,6 @@ export async function authorize(
   client: Client,
   options: AuthorizeOptions = {},
 ): Promise<TokenSet> {
-  const flow = await startLoopback({ ...options, registration: { provider, client } }, options)
+  const flow = await loopback(options).start({ ...options, registration: { provider, client } })
   return flow.result()
 }

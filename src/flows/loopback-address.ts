@@ -2,10 +2,8 @@
 // URI and the defaults, in that order. RFC 8252 section 7.3 (loopback redirection) and section 8.3 (its addresses).
 import { argumentError, ConfigurationError, quote } from '../errors.ts'
 import type { Client } from '../oauth/index.ts'
+import { defaultHttpsPort } from './loopback.ts'
 import type { LoopbackHost, LoopbackOptions } from './loopback-options.ts'
-
-/** The port of `https://localhost:41539/`, unless another is chosen. */
-export const defaultHttpsPort = 41_539
 
 /** Where a flow listens. */
 export interface CallbackAddress {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { AuthorizationDeniedError, CallbackError, NetworkError, TokenEndpointError } from '../errors.ts'
+import { escapeHtml } from './escape-html.ts'
 import { failureOf } from './failure.ts'
-import { escapeHtml, failurePage, missingScopes, type Page, successPage } from './page.ts'
+import { failurePage, missingScopes, type Page, successPage } from './page.ts'
 
 const attack = `"'\`><script>alert(1)</script><img src=//evil.example onerror=x>&amp;`
 const success = { provider: 'Acme', scopes: ['read'], missingScopes: [] }

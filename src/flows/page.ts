@@ -1,5 +1,6 @@
 // The pages a person sees at the end of a flow: plain HTML that escapes every value, loads nothing and runs nothing.
 // RFC 9700 section 4.2.4 (no referrer), RFC 6749 section 10.5 (no third-party content on a page whose URL has a code).
+import { escapeHtml } from './escape-html.ts'
 
 /** A page as it is sent. */
 export interface Page {
@@ -114,11 +115,6 @@ async function ownPage<T>(
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** Makes text safe inside an HTML element or a quoted attribute. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 const longestScopeList = 12

@@ -4,7 +4,6 @@ import { ConfigurationError, InvalidResponseError, quote } from '../errors.ts'
 import type { Client, TokenSet } from '../oauth/index.ts'
 import { defineProvider } from '../providers/index.ts'
 import type { FlowListener } from './flow.ts'
-import { startLoopback } from './loopback.ts'
 import type { LoopbackOptions } from './loopback-options.ts'
 
 /** An OAuth application, with the member names of guMCP's `oauth.json`. */
@@ -80,6 +79,7 @@ export async function runOAuthFlow(options: RunOAuthFlowOptions): Promise<TokenS
     },
     fetch: builtFetch(options, oauthConfig, () => redirectUri),
   }
+  const { startLoopback } = await import('./loopback-start.ts')
   const flow = await startLoopback(request, { port, onEvent, openBrowser })
   const tokens = await flow.result()
   return tokens.scopes.length > 0 ? tokens : tokens.with({ scopes })
