@@ -40,7 +40,7 @@ function runDemo(args: string[], env: Record<string, string> = {}): Promise<Outc
 }
 
 describe.concurrent('npm run demo', () => {
-  it.each(['openai', 'anthropic', 'gemini'])(
+  it.for(['openai', 'anthropic', 'gemini'])(
     '--json prints one line a step and nothing else, in the wire format of %s',
     async (wire, { expect }) => {
       const { code, stdout, stderr } = await runDemo(['--json', '--wire', wire])
