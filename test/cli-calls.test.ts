@@ -130,7 +130,7 @@ describe('fetch', () => {
   it('ends with 3 and names the command when nothing is connected, or a scope is missing', async () => {
     const nobody = await folder.run(['fetch', 'acme', '/x', '--user', 'nobody'])
     expect([nobody.code, nobody.stdout]).toEqual([3, ''])
-    expect(nobody.stderr).toContain('Run: toolgrant connect acme')
+    expect(nobody.stderr).toContain('Run: toolgrant connect acme --user nobody\n')
     const scope = await folder.run(['token', 'acme', '--scopes', 'admin', '--json'])
     expect(scope.code).toBe(3)
     const { error } = JSON.parse(scope.stderr)

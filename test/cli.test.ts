@@ -176,13 +176,17 @@ describe('connect', () => {
     expect(stderr).toContain('--timeout')
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('%s frees the port at once and leaves no state', async (signal) => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('%s frees the port at once and leaves no state', async (signal, expected) => {
     const running = folder.start(['connect', 'acme'])
     const port = portOf(await acme.addressToOpen(running))
     expect(await isFree(port)).toBe(false)
     running.child.kill(signal)
     const { code, stdout, stderr } = await running.end
-    expect([code, stdout]).toEqual([signal === 'SIGINT' ? 130 : 143, ''])
+    expect([code, stdout]).toEqual([expected, ''])
     expect(stderr).toMatch(/Interrupted\.\n$/)
     expect(await isFree(port)).toBe(true)
     expect(await listConnections()).toEqual([])
@@ -215,6 +219,33 @@ describe('connect', () => {
     expect((await running.end).code).toBe(130)
     expect(Date.now() - before).toBeLessThan(1000)
     server.configure({ latencyMs: undefined })
+  })
+
+  it('does not wait for an input that never ends', async () => {
+    await acme.connect(folder)
+    const running = folder.start(['fetch', 'acme', '/x', '-d', '@-'])
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    running.child.kill('SIGINT')
+    expect((await running.end).code).toBe(130)
+  })
+
+  it('P7 listens with https and a certificate of its own', async () => {
+    const running = folder.start(['connect', 'acme', '--https', '--port', '0'])
+    const url = await acme.addressToOpen(running)
+    expect(new URL(url).searchParams.get('redirect_uri')).toMatch(/^https:\/\/localhost:\d+\/$/)
+    expect((await server.browse(url)).status).toBe(200)
+    expect((await running.end).code).toBe(0)
+    expect(running.written.stderr).toContain('certificate of localhost')
+  })
+
+  it('shows where an error came from with TOOLGRANT_DEBUG=1, and no secret', async () => {
+    server.script('token', [{ error: 'invalid_client' }])
+    const running = folder.start(['connect', 'acme'], { env: { TOOLGRANT_DEBUG: '1' } })
+    await server.browse(await acme.addressToOpen(running))
+    const { code, stderr } = await running.end
+    expect(code).toBe(4)
+    expect(stderr).toContain('Check the client id')
+    expect(stderr).toMatch(/TokenEndpointError.*\n {4}at /)
   })
 
   it('P20 says which option changes a port that is busy', async () => {

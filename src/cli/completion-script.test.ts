@@ -10,6 +10,7 @@ const program = buildProgram({
   output: new Output(false),
   signal: new AbortController().signal,
   interrupt: () => {},
+  began: () => {},
   done: () => {},
 })
 const commands = program.commands.map((command) => command.name())

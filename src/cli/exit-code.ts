@@ -14,6 +14,8 @@ export const exitCodes = {
   provider: 4,
   /** The store or its key is in trouble. */
   vault: 5,
+  /** The terminal went away (SIGHUP). */
+  hungUp: 129,
   /** Interrupted by SIGINT (Ctrl-C). */
   interrupted: 130,
   /** Whoever read stdout went away. */
@@ -33,7 +35,7 @@ export const exitCodeHelp = `Exit codes:
   3    a person has to consent (toolgrant connect), or has refused
   4    network or provider trouble: try again later
   5    the store or its key is in trouble
-  130  interrupted (Ctrl-C); 143: terminated; 141: the reader of stdout went away`
+  130  interrupted (Ctrl-C); 129, 143: hung up, terminated; 141: the reader of stdout went away`
 
 const byName: Readonly<Record<string, ExitCode>> = {
   ConfigurationError: exitCodes.usage,

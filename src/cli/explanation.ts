@@ -4,6 +4,14 @@ import type { AuthorizationRequiredError } from '../errors.ts'
 import { type ExitCode, exitCodeFor, isFetchFailure } from './exit-code.ts'
 import { printable } from './output.ts'
 
+/** What the command line said, as far as a hint can use it. */
+export interface CommandHints {
+  /** The provider it was about. */
+  provider?: string | undefined
+  /** `--user`. */
+  user?: string | undefined
+}
+
 /** What is shown of an error. */
 export interface Explanation {
   /** One documented word; `unexpected` for what nobody foresaw, `usage` for a wrong command line. */
@@ -15,10 +23,10 @@ export interface Explanation {
 }
 
 /** Explains any error. No secret is shown that its message does not hold, and ours hold none. */
-export function explain(error: unknown): Explanation {
+export function explain(error: unknown, hints: CommandHints = {}): Explanation {
   const exitCode = exitCodeFor(error)
   const code = codeOf(error)
-  const next = nextStep(error, code)
+  const next = nextStep(error, code, hints)
   return { code, message: messageOf(error), ...(next === undefined ? {} : { next }), exitCode }
 }
 
@@ -51,36 +59,46 @@ function causeText(cause: unknown): string {
   return cause.message || (typeof code === 'string' ? code : '')
 }
 
-function nextStep(error: unknown, code: string): string | undefined {
+function nextStep(error: unknown, code: string, hints: CommandHints): string | undefined {
   if (error instanceof Error && error.name === 'AuthorizationRequiredError')
-    return connectCommand(error as AuthorizationRequiredError)
+    return `Run: ${connectCommand(error as AuthorizationRequiredError, hints)}`
   if (code === 'usage') return `See: ${(error as { helpCommand?: string }).helpCommand ?? 'toolgrant --help'}`
+  if (code === 'client_missing')
+    return `Or run: toolgrant init --provider ${shellWord(hints.provider ?? '<id>')}`
+  if (code === 'unauthorized' && hints.provider !== undefined)
+    return `Consent again with: ${connectCommand({ provider: hints.provider, scopes: [] }, hints)}`
   if (Object.hasOwn(nextSteps, code)) return nextSteps[code]
   return undefined
 }
 
 /** What helps, by code, where the error's own message cannot know the command line. */
 const nextSteps: Readonly<Record<string, string>> = {
-  client_missing: 'Or run: toolgrant init --provider <provider>',
   provider_unknown: 'List the providers with: toolgrant providers',
   host_not_allowed: 'If the token belongs there: --allow-host <host>, or api_hosts in [providers.*].',
   EADDRINUSE:
     'Choose another port with --port <number>, if the provider accepts it; --port 0 takes any free one.',
   account_ambiguous: 'List the accounts with: toolgrant connections, then choose one with --account <label>.',
-  unauthorized: 'Consent again with: toolgrant connect <provider>',
   timeout: 'Try again; where a person needs longer, toolgrant connect --timeout <seconds> gives more time.',
   tool_unknown: 'List the tools with: toolgrant tools',
   access_denied: 'Nothing was stored. Run the same command again when the person agrees.',
   unexpected: 'This may be a bug. TOOLGRANT_DEBUG=1 shows where it happened.',
 }
 
-function connectCommand({ provider, scopes, account }: AuthorizationRequiredError): string {
+function connectCommand(
+  {
+    provider,
+    scopes,
+    account,
+  }: Pick<AuthorizationRequiredError, 'provider' | 'scopes'> & { account?: string | undefined },
+  { user }: CommandHints,
+): string {
   const words = ['toolgrant connect', shellWord(provider)]
   if (scopes.length > 0) words.push('--scopes', shellWord(scopes.join(' ')))
   if (account !== undefined) words.push('--account', shellWord(account))
-  return `Run: ${words.join(' ')}`
+  if (user !== undefined) words.push('--user', shellWord(user))
+  return words.join(' ')
 }
 
 function shellWord(word: string): string {
-  return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  return /^(?:[\w./:@%+,-]+|<\w+>)$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

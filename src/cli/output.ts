@@ -27,6 +27,11 @@ export class Output {
     return this.#err.isTTY === true && !this.json && process.env['TERM'] !== 'dumb'
   }
 
+  /** Ends the last line of data where a terminal's prompt would else stick to it. Pipes get the data as it is. */
+  async endLine(lastByte: number | undefined): Promise<void> {
+    if (this.#out.isTTY && lastByte !== undefined && lastByte !== 0x0a) await this.write('\n')
+  }
+
   /** Writes data to stdout, and waits until it is gone. */
   write(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {

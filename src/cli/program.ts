@@ -2,6 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { CommandContext, type GlobalOptions } from './context.ts'
 import { type ExitCode, exitCodeHelp } from './exit-code.ts'
+import type { CommandHints } from './explanation.ts'
 import type { Output } from './output.ts'
 import { version } from './version.ts'
 
@@ -10,6 +11,8 @@ export interface ProgramSurroundings {
   output: Output
   signal: AbortSignal
   interrupt: () => void
+  /** Hears which command begins, for the words that go with an error. */
+  began: (command: CommandHints) => void
   /** Hears the exit code of a command that ended without an error. */
   done: (exitCode: ExitCode) => void
 }
@@ -51,20 +54,39 @@ export function buildProgram(surroundings: ProgramSurroundings): Command {
 }
 
 /** Runs an action in a fresh context, which is closed afterwards whatever happens. */
-function actions(program: Command, { output, signal, interrupt, done }: ProgramSurroundings): Act {
+function actions(program: Command, surroundings: ProgramSurroundings): Act {
+  const { output, signal, interrupt, began, done } = surroundings
   return (load) =>
     async (...values) => {
       const command = values.at(-1) as Command
+      began(hintsOf(command))
       const words = command.processedArgs.filter((word) => word !== undefined)
       const context = new CommandContext(output, program.opts<GlobalOptions>(), signal, interrupt)
       try {
         const action = await load()
         // Commander's options are untyped; each command declares what its addX below gives it.
-        done((await action(context, command.opts() as never, ...words)) ?? 0)
+        const outcome = action(context, command.opts() as never, ...words)
+        done((await orGivenUp(outcome, signal)) ?? 0)
       } finally {
         await context.close()
       }
     }
+}
+
+function hintsOf(command: Command): CommandHints {
+  const place = command.registeredArguments.findIndex((argument) => argument.name() === 'provider')
+  return { provider: command.processedArgs[place], user: command.opts()['user'] }
+}
+
+/** How long an interrupted command has to end by itself, in milliseconds. */
+const tidyMs = 1000
+
+/** The outcome; or, some time after the signal, its reason: a tool or an open standard input may never end. */
+function orGivenUp<Result>(outcome: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    outcome.then(resolve, reject)
+    signal.addEventListener('abort', () => setTimeout(() => reject(signal.reason), tidyMs), { once: true })
+  })
 }
 
 function addSetUp(program: Command, act: Act): void {

@@ -1,6 +1,6 @@
 // One run of the command: signals, streams, errors and the exit code. Everything that touches the process is here.
 import { type ExitCode, exitCodes } from './exit-code.ts'
-import { explain, stackOf } from './explanation.ts'
+import { type CommandHints, explain, stackOf } from './explanation.ts'
 import { Output } from './output.ts'
 import { buildProgram } from './program.ts'
 
@@ -10,15 +10,11 @@ export async function run(argv: readonly string[]): Promise<void> {
   const output = new Output(argv.includes('--json'))
   const interruption = watchSignals(output)
   endQuietlyWithoutReader()
-  let exitCode: ExitCode = exitCodes.ok
-  try {
-    const outcome = await execute(argv, output, interruption)
-    exitCode = outcome
-  } catch (error) {
-    exitCode = interruption.exitCode ?? report(error, output)
-  }
+  const exitCode = await execute(argv, output, interruption)
   // Not left to an empty event loop: a tools module may hold the process open.
-  process.exit(exitCode)
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<unknown>((resolve) => stream.write('', resolve))
+  process.exit(interruption.exitCode ?? exitCode)
 }
 
 interface Interruption {
@@ -34,17 +30,21 @@ async function execute(
   output: Output,
   interruption: Interruption,
 ): Promise<ExitCode> {
+  const { signal, interrupt } = interruption
   let exitCode: ExitCode = exitCodes.ok
-  const program = buildProgram({
-    output,
-    signal: interruption.signal,
-    interrupt: interruption.interrupt,
-    done: (code) => {
-      exitCode = code
-    },
-  })
-  await program.parseAsync(argv)
-  return exitCode
+  let hints: CommandHints = {}
+  const began = (command: CommandHints) => {
+    hints = command
+  }
+  const done = (code: ExitCode) => {
+    exitCode = code
+  }
+  try {
+    await buildProgram({ output, signal, interrupt, began, done }).parseAsync(argv)
+    return exitCode
+  } catch (error) {
+    return interruption.exitCode ?? report(error, output, hints)
+  }
 }
 
 /** The first signal asks the command to stop and to leave everything tidy; the second ends it at once. */
@@ -61,6 +61,7 @@ function watchSignals(output: Output): Interruption {
   const interrupt = () => stop(exitCodes.interrupted)
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', () => stop(exitCodes.terminated))
+  process.on('SIGHUP', () => stop(exitCodes.hungUp))
   return {
     signal: controller.signal,
     interrupt,
@@ -70,7 +71,7 @@ function watchSignals(output: Output): Interruption {
   }
 }
 
-/** `toolgrant … | head -1` is no error: whoever read has read enough. */
+/** `toolgrant … | head -1` is no error: whoever read has read enough. A terminal that went away (EIO) sends SIGHUP, too. */
 function endQuietlyWithoutReader(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -78,10 +79,10 @@ function endQuietlyWithoutReader(): void {
     })
 }
 
-function report(error: unknown, output: Output): ExitCode {
+function report(error: unknown, output: Output, hints: CommandHints): ExitCode {
   const help = helpShown(error)
   if (help !== undefined) return help
-  const { code, message, next, exitCode } = explain(error)
+  const { code, message, next, exitCode } = explain(error, hints)
   output.record({ error: { code, message, ...(next === undefined ? {} : { next }) } })
   output.note(`${output.style(['bold', 'red'], 'error:')} ${message}`)
   if (next !== undefined) output.note(next)

@@ -2,8 +2,9 @@
 
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
+import type { Config } from '../../config/index.ts'
 import { argumentError } from '../../errors.ts'
-import { Session } from '../../oauth/index.ts'
+import { Session, type TokenSource } from '../../oauth/index.ts'
 import { type Provider, resolveVariables } from '../../providers/index.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import { type ExitCode, exitCodeForStatus } from '../exit-code.ts'
@@ -29,10 +30,12 @@ export async function fetchUrl(
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
   const request = await requestInit(options)
-  const provider = await apiProvider(context, providerId, options)
   const address = await context.address(providerId, options)
+  const config = await context.config()
+  const known = fenced(await config.provider(providerId), options.allowHost ?? [])
   const vault = await context.vault()
   const source = vault.source(address, { scopes: options.scopes })
+  const provider = await withVariables(known, config, source)
   const session = new Session(source, { provider, unauthorized: 'return' })
   const response = await whileSpinning(output, 'Waiting for the answer …', () =>
     session.fetch(url, { ...request, signal }),
@@ -45,18 +48,26 @@ export async function fetchUrl(
   return exitCode
 }
 
-/** The provider with its variables filled in and the further hosts of this call. Never without a fence. */
-async function apiProvider(context: CommandContext, id: string, options: FetchOptions): Promise<Provider> {
-  const config = await context.config()
-  const known = await config.provider(id)
-  const client = config.hasClient(id) ? (await config.registration(id)).client : undefined
-  const provider = known.apiBaseUrl?.includes('{') ? resolveVariables(known, client?.variables) : known
-  const apiHosts = [...(provider.apiHosts ?? []), ...(options.allowHost ?? [])]
-  if (provider.apiBaseUrl === undefined && apiHosts.length === 0)
-    throw argumentError(
-      `Nothing says where ${id}'s tokens may go. Name the host with --allow-host <host>, or set api_base_url in [providers.${id}].`,
-    )
-  return { ...provider, apiHosts }
+/** The provider, with the further hosts of this call. Never one without any: then every host could get the token. */
+function fenced(provider: Provider, allowedHosts: readonly string[]): Provider {
+  const apiHosts = [...(provider.apiHosts ?? []), ...allowedHosts]
+  if (provider.apiBaseUrl !== undefined || apiHosts.length > 0) return { ...provider, apiHosts }
+  throw argumentError(
+    `Nothing says where the tokens of ${provider.id} may go. Name the host with --allow-host <host>, or set api_base_url in [providers.${provider.id}].`,
+  )
+}
+
+/** Fills `{variables}` in the URLs: the client's, and those that only a token answer knows. */
+async function withVariables(provider: Provider, config: Config, source: TokenSource): Promise<Provider> {
+  if (!provider.urlVariables?.length) return provider
+  const { client } = await config.registration(provider.id)
+  const { extra } = await source.token()
+  const variables: Record<string, string> = { ...client.variables }
+  for (const { name, from } of provider.urlVariables) {
+    const value = from === 'user' ? undefined : extra[name]
+    if (typeof value === 'string') variables[name] = value
+  }
+  return resolveVariables(provider, variables)
 }
 
 async function requestInit(options: FetchOptions): Promise<RequestInit> {
@@ -113,7 +124,12 @@ async function printResponse(
     const statusLine = `HTTP ${response.status} ${response.statusText}`.trimEnd()
     await output.write(`${statusLine}\n${headers}\n`)
   }
-  if (response.body) for await (const chunk of response.body) await output.write(chunk)
+  let last: number | undefined
+  for await (const chunk of response.body ?? []) {
+    last = chunk.at(-1) ?? last
+    await output.write(chunk)
+  }
+  await output.endLine(last)
 }
 
 async function responseRecord(response: Response): Promise<Record<string, unknown>> {
