@@ -81,5 +81,5 @@ async function reach<T>(action: (signal: AbortSignal) => Promise<T>, timeoutMs: 
 }
 
 function unavailable(reason: string, cause?: unknown): KeyError {
-  return new KeyError('key_unavailable', `The system's keychain cannot be used (${reason}).`, { cause })
+  return new KeyError('key_unavailable', `It cannot be used (${reason}).`, { cause })
 }

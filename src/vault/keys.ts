@@ -93,7 +93,7 @@ async function unlockExisting(
     } catch (error) {
       if (!(error instanceof KeyError)) throw error
       failures.push(error)
-      notes.push(`${provider.place}: ${error.message}`)
+      notes.push(`${provider.place}: ${error.message.replace(/\.$/, '')}`)
     }
   }
   throw notFound(store, keyId, { notes, failures, others })
@@ -134,7 +134,7 @@ async function keysForNew(providers: readonly KeyProvider[]): Promise<NewKeys> {
     } catch (error) {
       if (!(error instanceof KeyError) || error.code !== 'key_unavailable') throw error
       cause = error
-      notes.push(`${provider.place}: ${error.message}`)
+      notes.push(`${provider.place}: ${error.message.replace(/\.$/, '')}`)
     }
   }
   throw new KeyError(

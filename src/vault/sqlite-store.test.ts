@@ -63,12 +63,18 @@ describe('the file', () => {
     await two.close()
   })
 
-  it('is in WAL mode, for readers that never wait', async () => {
+  it('is in WAL mode, and every write waits for the disk (synchronous = FULL)', async () => {
     const path = newPath()
+    const { exec } = DatabaseSync.prototype
+    let own: DatabaseSync | undefined
+    DatabaseSync.prototype.exec = function (this: DatabaseSync, text: string) {
+      own = this
+      exec.call(this, text)
+    }
     const store = await openSqliteStore(path)
-    const other = new DatabaseSync(path)
-    expect(other.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
-    other.close()
+    DatabaseSync.prototype.exec = exec
+    expect(own?.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+    expect(own?.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
     await store.close()
   })
 })
@@ -83,7 +89,9 @@ describe('a locked file', () => {
     const ticker = setInterval(() => {
       ticks += 1
     }, 1)
+    const started = performance.now()
     const saved = store.putGrant(grant)
+    expect(performance.now() - started).toBeLessThan(100)
     expect(saved).toBeInstanceOf(Promise)
     await new Promise((resolve) => setTimeout(resolve, 150))
     other.exec('COMMIT')

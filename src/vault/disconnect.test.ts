@@ -1,0 +1,149 @@
+// Ending connections for real, and finishing authorizations that another process began.
+import { describe, expect, it } from 'vitest'
+import { ada, failure, until, vaultFixture } from '../../test/vault/fixture.ts'
+import { authorizationUrl } from '../oauth/index.ts'
+import { generateKey } from '../seal.ts'
+import type { Vault } from './index.ts'
+
+const world = vaultFixture()
+
+describe('disconnecting', () => {
+  it('P54 revokes at the provider and deletes', async () => {
+    const vault = await world.open()
+    const tokens = world.granted()
+    const connection = await vault.save(ada, tokens)
+    const result = await vault.disconnect(ada)
+    expect(result).toEqual({
+      revoked: true,
+      connection: { ...connection, status: 'revoked', reason: 'disconnecting' },
+    })
+    expect(world.server.isActive(tokens.accessToken)).toBe(false)
+    expect(world.server.isActive(tokens.refreshToken ?? '')).toBe(false)
+    expect(await vault.connections()).toEqual([])
+    expect(await failure(() => vault.token(ada))).toMatchObject({ code: 'not_connected' })
+    expect(await failure(() => vault.disconnect(ada))).toMatchObject({ code: 'not_connected' })
+    expect(world.eventTypes).toEqual(['connected', 'revoked'])
+  })
+
+  it.each([
+    ['has no revocation endpoint', { revocationUrl: undefined }, 'no revocation endpoint'],
+    ['cannot be reached', { revocationUrl: 'http://127.0.0.1:9/revoke' }, 'could not be told'],
+  ])('P54 deletes although the provider %s, and says so', async (_name, overrides, why) => {
+    const provider = world.provider(overrides)
+    const vault = await world.open({ clients: { simulated: { ...world.server.client(), provider } } })
+    await vault.save(ada, world.granted())
+    const result = await vault.disconnect(ada)
+    expect(result.revoked).toBe(false)
+    expect(result.why).toContain(why)
+    expect(await vault.connections()).toEqual([])
+  })
+
+  it('deletes although our registration is gone', async () => {
+    const vault = await world.open({ clients: {} })
+    await vault.save(ada, world.granted())
+    expect(await vault.disconnect(ada)).toMatchObject({ revoked: false })
+    expect(await vault.connections()).toEqual([])
+  })
+
+  it('does not wait for a silent provider longer than it was told', async () => {
+    world.server.script('revocation', [{ hang: true }])
+    const vault = await world.open()
+    await vault.save(ada, world.granted())
+    const result = await vault.disconnect(ada, { timeoutMs: 50 })
+    expect(result).toMatchObject({ revoked: false })
+    expect(result.why).toContain('50 ms')
+    expect(await vault.connections()).toEqual([])
+  })
+
+  it('revokes an access token that has no refresh token', async () => {
+    world.server.configure({ refreshTokens: 'never' })
+    const vault = await world.open()
+    const tokens = world.granted()
+    await vault.save(ada, tokens)
+    expect(await vault.disconnect(ada)).toMatchObject({ revoked: true })
+    expect(world.server.isActive(tokens.accessToken)).toBe(false)
+  })
+
+  it('renews an ended access token first where only a live one can end the grant', async () => {
+    world.server.configure({ revocationFormat: 'bearer' })
+    const vault = await world.open()
+    const tokens = world.granted()
+    await vault.save(ada, tokens)
+    world.pass(3601)
+    expect(await vault.disconnect(ada)).toMatchObject({ revoked: true })
+    expect(world.server.consents().every(({ revoked }) => revoked !== undefined)).toBe(true)
+  })
+
+  it('cannot be undone by a refresh that is under way, and its tokens are revoked too', async () => {
+    world.server.configure({ latencyMs: { refresh: 80 }, reuseRevokesGrant: false })
+    const vault = await world.open()
+    await vault.save(ada, world.granted())
+    world.pass(3601)
+    const refreshed = failure(() => vault.token(ada))
+    await until(() => world.server.counts.requests.refresh === 1)
+    await vault.disconnect(ada)
+    expect(await refreshed).toMatchObject({ code: 'not_connected' })
+    expect(await vault.connections()).toEqual([])
+    expect(world.server.consents().every(({ revoked }) => revoked !== undefined)).toBe(true)
+  })
+})
+
+describe('authorizations under way', () => {
+  async function begin(vault: Vault, user?: string) {
+    const { provider, client } = await vault.registration('simulated')
+    const redirectUri = 'https://app.example/callback'
+    const options = { redirectUri, scopes: ['a'], now: () => world.now, account: 'work' }
+    const { url, pending } = await authorizationUrl(provider, client, {
+      ...options,
+      ...(user ? { user } : {}),
+    })
+    await vault.putPending(pending)
+    return { pending, callback: await world.server.consent(url) }
+  }
+
+  it('P53 are finished by another process on the same store', async () => {
+    const [url, key] = [world.newUrl(), generateKey()]
+    const [one, two] = [await world.open({ url, key }), await world.open({ url, key })]
+    const { callback } = await begin(one, 'ada')
+    const connection = await two.finish(callback)
+    expect(connection).toMatchObject({ user: 'ada', account: 'work', scopes: ['a'], status: 'active' })
+    expect(world.server.isActive((await one.token(ada)).accessToken)).toBe(true)
+  })
+
+  it('are finished once', async () => {
+    const vault = await world.open()
+    const { callback } = await begin(vault, 'ada')
+    await vault.finish(callback)
+    expect(await failure(() => vault.finish(callback))).toMatchObject({
+      name: 'CallbackError',
+      code: 'authorization_expired',
+    })
+    expect(world.server.counts.requests.token).toBe(1)
+  })
+
+  it('P49 are over at their end', async () => {
+    const vault = await world.open()
+    const { pending, callback } = await begin(vault, 'ada')
+    world.now = pending.expiresAt
+    expect(await failure(() => vault.finish(callback))).toMatchObject({ code: 'authorization_expired' })
+    expect(await vault.takePending(pending.state)).toBeUndefined()
+  })
+
+  it('need a state that is known, and a user', async () => {
+    const vault = await world.open()
+    expect(await failure(() => vault.finish('https://app.example/callback?code=x'))).toMatchObject({
+      code: 'state_missing',
+    })
+    const { callback } = await begin(vault)
+    expect(await failure(() => vault.finish(callback))).toMatchObject({ code: 'invalid_argument' })
+    expect(world.server.counts.requests.token).toBe(0)
+  })
+
+  it('come back as they were put, once', async () => {
+    const vault = await world.open({ url: world.newUrl(), key: generateKey() })
+    const { pending } = await begin(vault, 'ada')
+    expect(await vault.takePending('another state')).toBeUndefined()
+    expect(await vault.takePending(pending.state)).toEqual(pending)
+    expect(await vault.takePending(pending.state)).toBeUndefined()
+  })
+})
