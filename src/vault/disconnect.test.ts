@@ -4,6 +4,7 @@ import { ada, failure, until, vaultFixture } from '../../test/vault/fixture.ts'
 import { authorizationUrl } from '../oauth/index.ts'
 import { generateKey } from '../seal.ts'
 import type { Vault } from './index.ts'
+import { memoryStore } from './memory-store.ts'
 
 const world = vaultFixture()
 
@@ -72,6 +73,20 @@ describe('disconnecting', () => {
     world.pass(3601)
     expect(await vault.disconnect(ada)).toMatchObject({ revoked: true })
     expect(world.server.consents().every(({ revoked }) => revoked !== undefined)).toBe(true)
+  })
+
+  it('that a crash interrupted leaves nothing usable, and is finished by the next try', async () => {
+    const store = memoryStore({ now: () => world.now })
+    const vault = await world.open({ store, key: generateKey() })
+    const tokens = world.granted()
+    const { id } = await vault.save(ada, tokens)
+    await store.markRevoked(id)
+    expect(await failure(() => vault.token(ada))).toMatchObject({ code: 'not_connected' })
+    expect(await vault.connection(ada)).toBeUndefined()
+    expect(await vault.connections()).toMatchObject([{ status: 'revoked', reason: 'disconnecting' }])
+    expect(await vault.disconnect(ada)).toMatchObject({ revoked: true })
+    expect(world.server.isActive(tokens.accessToken)).toBe(false)
+    expect(await vault.connections()).toEqual([])
   })
 
   it('cannot be undone by a refresh that is under way, and its tokens are revoked too', async () => {

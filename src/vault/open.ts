@@ -22,7 +22,7 @@ export async function openParts(options: VaultOptions): Promise<VaultParts> {
   assertOptions(options, tenant)
   const env = options.env ?? globalThis.process?.env ?? {}
   const { location, clients } = await locate(options, env)
-  const store = await openStore(location, options)
+  const store = options.store ?? (await openStore(location, options))
   try {
     const keyring = await unlock(store, providersFor(location, options, env))
     return { store, keyring, clients, tenant, options }
@@ -80,7 +80,11 @@ async function openStore(location: Location, { now, random }: VaultOptions): Pro
   return openSqliteStore(location.path, { now, random })
 }
 
-function providersFor(location: Location, { key }: VaultOptions, env: Environment): readonly KeyProvider[] {
-  if (location.kind === 'memory' && key === undefined) return [passingKey()]
+function providersFor(
+  location: Location,
+  { key, store }: VaultOptions,
+  env: Environment,
+): readonly KeyProvider[] {
+  if (location.kind === 'memory' && key === undefined && store === undefined) return [passingKey()]
   return keyProviders({ key, variable: env['TOOLGRANT_KEY'], dataFolder: () => dataFolder(env) })
 }

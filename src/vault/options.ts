@@ -3,6 +3,7 @@ import type { ClientEntry, RegistrationSource } from '../oauth/index.ts'
 import type { VaultEvent } from './event.ts'
 import type { KeyProvider } from './keys.ts'
 import type { Environment } from './location.ts'
+import type { Store } from './store.ts'
 
 /** Options of {@link Vault.open}. */
 export interface VaultOptions {
@@ -11,6 +12,8 @@ export interface VaultOptions {
    * `toolgrant.toml`; else `vault.db` in the data folder.
    */
   url?: string | undefined
+  /** A store of your own, opened, instead of `url`. Closing the vault closes it. */
+  store?: Store | undefined
   /** 32 bytes, their text, or a provider such as `keyFile(path)`. Default: `TOOLGRANT_KEY`, the keychain, a key file. */
   key?: KeyProvider | string | Uint8Array | undefined
   /** Our registrations. Default: `toolgrant.toml` and the environment. */

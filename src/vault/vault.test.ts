@@ -7,6 +7,7 @@ import { ada, failure, until, vaultFixture } from '../../test/vault/fixture.ts'
 import { authorizationUrl } from '../oauth/index.ts'
 import { generateKey } from '../seal.ts'
 import { Vault } from './index.ts'
+import { memoryStore } from './memory-store.ts'
 
 const world = vaultFixture()
 
@@ -101,6 +102,33 @@ describe('opening', () => {
     const two = await Vault.open({ env: { ...env, TOOLGRANT_VAULT: join(data, 'vault.db') }, clients: {} })
     expect(await two.connections()).toHaveLength(1)
     await two.close()
+  })
+
+  it('takes a store of your own, also one that answers later', async () => {
+    const kept = memoryStore({ now: () => world.now })
+    const store = new Proxy(kept, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name, target)
+        if (typeof member !== 'function') return member
+        return async (...values: unknown[]) => member.apply(target, values)
+      },
+    })
+    const vault = await world.open({ store, key: generateKey() })
+    const tokens = world.granted()
+    await vault.save(ada, tokens)
+    expect(await vault.token(ada)).toEqual(tokens)
+    const source = vault.source(ada)
+    expect(source.token()).toBeInstanceOf(Promise)
+    const first = await source.token()
+    expect(source.token()).toBe(first)
+    world.pass(3601)
+    expect((await vault.token(ada)).accessToken).not.toBe(tokens.accessToken)
+    expect(await failure(() => vault.token({ ...ada, user: 'bob' }))).toMatchObject({ code: 'not_connected' })
+    const connection = await vault.connection(ada)
+    await vault.disconnect(ada)
+    expect(await kept.get(connection?.id ?? '')).toBeUndefined()
+    await vault.close()
+    expect(await failure(() => kept.list({ tenant: 'default' }))).toMatchObject({ code: 'closed' })
   })
 
   it('refuses a store that another key sealed, and changes nothing', async () => {
