@@ -18,7 +18,7 @@ export interface AuthorizationUrlOptions extends RequestOptions {
   userScopes?: string | readonly string[] | undefined
   /** Default: a fresh random one. One that you supply is recorded and checked just the same. */
   state?: string | undefined
-  /** Default: a fresh random one when `openid` is among the scopes, or the provider row asks for one. */
+  /** Default: a fresh random one when `openid` is among the scopes, or the row says `nonce-required`. */
   nonce?: string | undefined
   /** Recorded in the pending authorization. */
   user?: string | undefined
@@ -89,7 +89,7 @@ function begin(
     throw argumentError(
       'A state of your own needs at least 8 characters, and should be unguessable (RFC 6749 section 10.10).',
     )
-  const asksForNonce = scopes.includes('openid') || provider.authorizationParams?.['nonce'] !== undefined
+  const asksForNonce = scopes.includes('openid') || provider.quirks?.includes('nonce-required') === true
   const nonce = options.nonce ?? (asksForNonce ? randomState() : undefined)
   const now = (options.now ?? Date.now)()
   return pendingAuthorization({
@@ -133,7 +133,7 @@ async function ownParametersOf(
   return parameters
 }
 
-/** The provider's fixed parameters (a row may name another `response_type`), then the caller's. */
+/** The provider's fixed parameters, then the caller's. */
 function addExtraParameters(
   parameters: URLSearchParams,
   provider: Provider,
@@ -147,7 +147,7 @@ function addExtraParameters(
       throw argumentError(`extraParams cannot replace ${quote(name)}: pass the scopes as scopes.`)
   }
   for (const [name, value] of Object.entries({ ...provider.authorizationParams, ...extraParams }))
-    if (value !== '' && (name === 'response_type' || !ownParameters.has(name))) parameters.set(name, value)
+    if (value !== '' && !ownParameters.has(name)) parameters.set(name, value)
 }
 
 /** Keeps a query that the endpoint already has as it is (RFC 6749 section 3.1), unless it names one of our parameters. */

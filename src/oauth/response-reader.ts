@@ -146,16 +146,26 @@ function tokensIn({ text }: Answer): string[] {
   return names.map((name) => (Object.hasOwn(body, name) ? body[name] : undefined)).filter(isToken)
 }
 
-/** A provider may quote our own request back at us, in any encoding that the request had. */
+/**
+ * A provider may quote our own request back at us, in any encoding that the request had. A secret so short that it
+ * turns up in ordinary words is taken out only as a word of its own.
+ */
 function withoutSecrets(text: string, secrets: readonly string[]): string {
-  let clean = text
-  for (const secret of secrets) {
-    if (secret === '') continue
-    const form = new URLSearchParams([['', secret]]).toString().slice(1)
-    for (const shown of [secret, encodeURIComponent(secret), form, JSON.stringify(secret).slice(1, -1)])
-      clean = clean.replaceAll(shown, '[redacted]')
-  }
-  return clean
+  const shown = secrets.filter((secret) => secret !== '').flatMap(encodings)
+  if (shown.length === 0) return text
+  const patterns = shown
+    .sort((left, right) => right.length - left.length)
+    .map((secret) => {
+      const pattern = secret.replace(/[^\w\s]/g, '\\$&')
+      return secret.length < 8 ? `(?<!\\w)${pattern}(?!\\w)` : pattern
+    })
+  return text.replace(new RegExp(patterns.join('|'), 'g'), '[redacted]')
+}
+
+function encodings(given: string): string[] {
+  const secret = given.toWellFormed()
+  const form = new URLSearchParams([['', secret]]).toString().slice(1)
+  return [...new Set([secret, encodeURIComponent(secret), form, JSON.stringify(secret).slice(1, -1)])]
 }
 
 /** Seconds to wait, from `Retry-After` as a number or a date (RFC 9110 section 10.2.3). */

@@ -89,7 +89,7 @@ export class Session {
   }
 
   #tokenRequest(target: string | Request, init: RequestInit | undefined): TokenRequest | undefined {
-    const signal = signalOf(target, init)
+    const signal = init?.signal ?? (typeof target === 'string' ? undefined : target.signal)
     if (!signal && this.#leewaySeconds === undefined) return undefined
     return {
       ...(signal ? { signal } : {}),
@@ -147,15 +147,14 @@ export class Session {
     target: string | Request,
     init: SessionRequestInit | undefined,
   ): Promise<Response> {
-    const { header, prefix, isDroppedByFetch } = this.#placement
-    if (!isDroppedByFetch) return this.#sendPlaced(tokens.accessToken, target, init)
+    if (!this.#placement.isDroppedByFetch) return this.#sendPlaced(tokens.accessToken, target, init)
+    const send = this.#send ?? globalThis.fetch
+    const authorization = this.#placement.prefix + tokens.accessToken
     const given = init?.headers ?? (typeof target === 'string' ? undefined : target.headers)
-    const value = prefix + tokens.accessToken
     const headers = this.#withApiHeaders(given)
-    if (headers === undefined)
-      return (this.#send ?? globalThis.fetch)(target, { ...init, headers: { [header]: value } })
-    headers.set(header, value)
-    return (this.#send ?? globalThis.fetch)(target, { ...init, headers })
+    if (headers === undefined) return send(target, { ...init, headers: { authorization } })
+    headers.set('authorization', authorization)
+    return send(target, { ...init, headers })
   }
 
   /** A copy of the caller's headers with those that the provider's API always wants; `undefined`: there are none. */
@@ -184,10 +183,6 @@ function asParts(target: string | Request, init: RequestInit): { url: string; in
   const { url, method, headers, body, signal, redirect, credentials, cache, integrity, keepalive } = target
   const own = { method, headers, signal, redirect, credentials, cache, integrity, keepalive }
   return { url, init: { ...own, ...(body === null ? {} : { body, duplex: 'half' }), ...init } }
-}
-
-function signalOf(target: string | Request, init: RequestInit | undefined): AbortSignal | null | undefined {
-  return init?.signal ?? (typeof target === 'string' ? undefined : target.signal)
 }
 
 function discard(response: Response): void {
