@@ -1,5 +1,6 @@
 // `npm run demo`: the demo of the command line, on oidc-provider, a certified authorization server with
 // refresh-token rotation. `--json`: a JSON line a step. `--browser`: you are the person. `--wire`: whose format.
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type DemoServer, runDemo } from '../src/cli/demo.ts'
 import { Output } from '../src/cli/output.ts'
@@ -42,6 +43,7 @@ try {
     output: new Output(values.json),
     signal: interruption.signal,
     startServer,
+    main: fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)),
     browser: values.browser ?? (!values['no-browser'] && !values.json && personIsHere()),
     environment: process.env,
     wire,

@@ -40,6 +40,7 @@ await build({
   cwd: root,
   input: Object.fromEntries(files.map(entryOf)),
   platform: 'node',
+  transform: { target: 'node22.18' },
   external: /^(?!\.|\/)/,
   output: {
     dir: 'dist',

@@ -28,12 +28,16 @@ interface Outcome {
 }
 
 function runDemo(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+  return run([main, ...args], env)
+}
+
+function run(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(OPENAI|ANTHROPIC|GEMINI|TOOLGRANT)_/.test(name)),
   )
   return new Promise((resolve) => {
     const options = { env: { ...clean, ...env }, timeout: 60_000 }
-    execFile(process.execPath, [main, ...args], options, (error, stdout, stderr) => {
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr })
     })
   })
@@ -58,7 +62,9 @@ describe.concurrent('npm run demo', () => {
     },
   )
 
-  it('tells the story to people on stderr, a numbered line a step, without colour outside a terminal', async ({ expect }) => {
+  it('tells the story to people on stderr, a numbered line a step, without colour outside a terminal', async ({
+    expect,
+  }) => {
     const { code, stdout, stderr } = await runDemo([])
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
     expect(stderr.match(/^ ?\d+ ✓ /gm)).toHaveLength(steps.length)
@@ -85,5 +91,18 @@ describe('with a model that cannot be used', () => {
     expect({ code, step: last.step, ok: last.ok }).toEqual({ code: 1, step: 'model_call', ok: false })
     expect(last.error).toContain('429')
     expect(stdout).not.toContain('canary-model-key')
+  })
+})
+
+describe('toolgrant demo, which ships with the package', () => {
+  it('tells the same story on the simulated server', async () => {
+    const cli = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+    const { code, stdout, stderr } = await run([cli, 'demo', '--json', '--no-browser'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const told = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(told.map(({ step, ok }) => ({ step, ok }))).toEqual(steps.map((step) => ({ step, ok: true })))
   })
 })

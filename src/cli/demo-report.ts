@@ -51,8 +51,12 @@ export class DemoReport {
   }
 
   async #spin<T>(text: string, work: () => Promise<T>): Promise<T> {
-    using _spinner = new Spinner(this.#output, text)
-    return await work()
+    const spinner = new Spinner(this.#output, text)
+    try {
+      return await work()
+    } finally {
+      spinner[Symbol.dispose]()
+    }
   }
 
   async #tell(

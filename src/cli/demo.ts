@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { TokenEndpointError, UnauthorizedError } from '../errors.ts'
 import { loopback } from '../flows/index.ts'
 import { type Client, refreshTokenGrant, Session, type TokenSet } from '../oauth/index.ts'
@@ -40,6 +39,8 @@ export interface DemoOptions {
   signal: AbortSignal
   /** `accessTokenSeconds`: how long its access tokens must live. */
   startServer(options: { accessTokenSeconds: number; scopes: readonly string[] }): Promise<DemoServer>
+  /** The file that is the command line, for the second process. */
+  main: string
   /** Opens the person's own browser instead of the headless one. */
   browser?: boolean
   environment?: ModelEnvironment
@@ -71,14 +72,15 @@ interface Stage {
 /** Runs the story. Resolves to `true` only if each step was checked and held; a failed step is told and ends it. */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
   const report = new DemoReport(options.output)
-  await using cleanup = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'toolgrant-demo-'))
-  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const cleanups: Cleanup[] = [() => rmSync(folder, { recursive: true, force: true })]
   try {
-    await tell(await prepare(options, report, folder, cleanup))
+    await tell(await prepare(options, report, folder, (cleanup) => cleanups.push(cleanup)))
   } catch (error) {
     options.signal.throwIfAborted()
     if (report.ok) throw error // not a step's: nothing has been told of it yet
+  } finally {
+    for (const cleanup of cleanups.reverse()) await cleanup()
   }
   if (report.ok)
     report.note(
@@ -87,22 +89,24 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   return report.ok
 }
 
+type Cleanup = () => unknown
+
 async function prepare(
   options: DemoOptions,
   report: DemoReport,
   folder: string,
-  cleanup: AsyncDisposableStack,
+  atEnd: (cleanup: Cleanup) => void,
 ): Promise<Stage> {
   const parts = await report.step(
     'servers',
     'An authorization server, an API and a model are listening',
     async () => {
       const server = await options.startServer({ accessTokenSeconds, scopes })
-      cleanup.defer(() => server.close())
+      atEnd(() => server.close())
       const api = await startDemoApi(server.accessToken)
-      cleanup.defer(() => api.close())
+      atEnd(() => api.close())
       const model = await chooseModel(options.environment ?? {}, options.wire)
-      cleanup.defer(() => model.close())
+      atEnd(() => model.close())
       const urls = { server: server.issuer, api: api.url, model: model.name }
       return hidden(urls, { started: { server, api, model } })
     },
@@ -122,10 +126,10 @@ async function prepare(
     key,
     clients: { notes: { ...server.client, provider } },
   })
-  cleanup.defer(() => vault.close())
+  atEnd(() => vault.close())
   const flow = loopback({ openBrowser: options.browser === true, path: '/callback', onEvent: () => {} })
   const toolbox = new Toolbox({ vault, flow, tools: [listNotes] })
-  cleanup.defer(() => toolbox.close())
+  atEnd(() => toolbox.close())
   const secrets = new Set(server.client.clientSecret === undefined ? [] : [server.client.clientSecret])
   return {
     options,
@@ -369,7 +373,6 @@ function runCommand(
   { folder, key, server, options }: Stage,
   args: string[],
 ): Promise<{ stdout: string; stderr: string }> {
-  const main = fileURLToPath(import.meta.url).replace(/[^/\\]*(\.[jt]s)$/, 'main$1')
   const env = {
     ...process.env,
     TOOLGRANT_CONFIG: join(folder, 'toolgrant.toml'),
@@ -382,7 +385,7 @@ function runCommand(
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
-      [main, ...args],
+      [options.main, ...args],
       { env, signal: options.signal, timeout: 30_000 },
       (error, stdout, stderr) => {
         if (error)

@@ -107,6 +107,25 @@ function addSetUp(program: Command, act: Act): void {
     .addHelpText('after', example('toolgrant providers google', 'toolgrant providers --json | jq ".[].id"'))
     .action(act(async () => (await import('./commands/providers.ts')).providers))
   program
+    .command('demo')
+    .description('tell the whole story on this machine, each step checked: no account, no network')
+    .option('--browser', 'be the person: consent in your own browser (default: where there is a display)')
+    .option('--no-browser', 'let a headless browser consent')
+    .addOption(
+      new Option('--wire <vendor>', 'whose wire format the scripted model speaks').choices([
+        'openai',
+        'anthropic',
+        'gemini',
+      ]),
+    )
+    .addHelpText(
+      'after',
+      `
+With OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY or GEMINI_API_KEY set, that model is asked.
+${example('toolgrant demo', 'toolgrant demo --json --no-browser')}`,
+    )
+    .action(act(async () => (await import('./demo-simulator.ts')).demo))
+  program
     .command('completion')
     .description('print a completion script')
     .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
