@@ -32,13 +32,14 @@ export async function openParts(options: VaultOptions): Promise<VaultParts> {
   }
 }
 
-function assertOptions(
-  { earlySeconds, leaseMs, refreshTimeoutMs, cacheSize }: VaultOptions,
-  tenant: string,
-): void {
-  for (const [name, value] of Object.entries({ earlySeconds, leaseMs, refreshTimeoutMs, cacheSize }))
+function assertOptions({ leaseMs, ...options }: VaultOptions, tenant: string): void {
+  for (const name of ['earlySeconds', 'refreshTimeoutMs', 'cacheSize'] as const) {
+    const value = options[name]
     if (value !== undefined && !(Number.isFinite(value) && value >= 0))
       throw argumentError(`Vault.open: ${name} must be a number of at least 0.`)
+  }
+  if (leaseMs !== undefined && !(Number.isInteger(leaseMs) && leaseMs >= 100 && leaseMs <= 600_000))
+    throw argumentError('Vault.open: leaseMs must be a whole number from 100 to 600000.')
   if (typeof tenant !== 'string' || tenant === '' || !tenant.isWellFormed())
     throw argumentError('Vault.open: tenant must be a non-empty text.')
 }

@@ -30,7 +30,7 @@ export interface VaultOptions {
   sleep?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined
   /** How long before its end a token is renewed in the background, in seconds; at most a fifth of its life. Default 300. */
   earlySeconds?: number | undefined
-  /** How long a process that crashed while it refreshed keeps others from trying, in milliseconds. Default 15 000. */
+  /** How long a process that crashed while it refreshed keeps others from trying, in milliseconds, 100 to 600 000. Default 15 000. */
   leaseMs?: number | undefined
   /** Time limit of a refresh request, in milliseconds. Default 60 000: a slow answer still carries the only new token. */
   refreshTimeoutMs?: number | undefined

@@ -149,12 +149,16 @@ describe('opening', () => {
     expect(inspect(error)).not.toContain('canary')
   })
 
-  it.each([{ tenant: '' }, { earlySeconds: -1 }, { leaseMs: Number.NaN }, { cacheSize: -1 }])(
-    'refuses %j',
-    async (options) => {
-      expect(await failure(() => world.open(options))).toMatchObject({ code: 'invalid_argument' })
-    },
-  )
+  it.each([
+    { tenant: '' },
+    { earlySeconds: -1 },
+    { leaseMs: Number.NaN },
+    { leaseMs: 0 },
+    { leaseMs: 1000.5 },
+    { cacheSize: -1 },
+  ])('refuses %j', async (options) => {
+    expect(await failure(() => world.open(options))).toMatchObject({ code: 'invalid_argument' })
+  })
 })
 
 describe('closing', () => {
