@@ -2,7 +2,8 @@
 // refresh-token rotation. `--json`: a JSON line a step. `--browser`: you are the person. `--wire`: whose format.
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type DemoServer, runDemo } from '../src/cli/demo.ts'
+import { runDemo } from '../src/cli/demo.ts'
+import type { DemoServer } from '../src/cli/demo-stage.ts'
 import { Output } from '../src/cli/output.ts'
 import { personIsHere } from '../src/flows/index.ts'
 import { startOidcServer } from '../test/servers/oidc.ts'

@@ -83,3 +83,11 @@ export class DemoReport {
 export function check(holds: boolean, message: string): asserts holds {
   if (!holds) throw new Error(`Checked and not so: ${message}`)
 }
+
+/** Facts to tell, and things to hand on that are not told. */
+export function hidden<Facts extends object, Rest extends object>(facts: Facts, rest: Rest): Facts & Rest {
+  const both = { ...facts } as Facts & Rest
+  for (const [name, value] of Object.entries(rest))
+    Object.defineProperty(both, name, { value, enumerable: false })
+  return both
+}

@@ -3,8 +3,9 @@
 import { personIsHere } from '../flows/index.ts'
 import { startAuthorizationServer } from '../testing/index.ts'
 import type { CommandContext } from './context.ts'
-import { type DemoServer, runDemo } from './demo.ts'
+import { runDemo } from './demo.ts'
 import type { Wire } from './demo-model.ts'
+import type { DemoServer } from './demo-stage.ts'
 import { type ExitCode, exitCodes } from './exit-code.ts'
 
 /** Options of the command. */
