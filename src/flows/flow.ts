@@ -25,6 +25,11 @@ export interface FlowRequest {
   extraParams?: Readonly<Record<string, string>> | undefined
   /** Replaces the global `fetch` for discovery and the token request. */
   fetch?: typeof fetch | undefined
+  /**
+   * Awaited with the tokens before the person is told that it worked: keep them here, and the page tells the truth.
+   * What it throws is the outcome of the flow, and the person sees that it failed.
+   */
+  save?: ((tokens: TokenSet) => unknown) | undefined
 }
 
 /** A way to get a person's consent. */

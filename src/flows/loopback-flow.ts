@@ -10,7 +10,7 @@ import {
   waitFor,
 } from '../oauth/index.ts'
 import { alreadyReceivedPage, failureOf } from './failure.ts'
-import type { FlowEvent, FlowListener, StartedFlow } from './flow.ts'
+import type { FlowEvent, FlowListener, FlowRequest, StartedFlow } from './flow.ts'
 import type { CallbackRoute, Respond } from './loopback-listener.ts'
 import { pastedUrl } from './loopback-paste.ts'
 import type { CallbackSite } from './loopback-site.ts'
@@ -28,6 +28,8 @@ export interface LoopbackFlowParts {
   emit: (event: FlowEventBody) => void
   pages: FlowPages | undefined
   fetch: typeof fetch | undefined
+  /** See {@link FlowRequest.save}. */
+  save: FlowRequest['save']
 }
 
 type WithoutProvider<T> = T extends FlowEvent ? Omit<T, 'provider'> : never
@@ -198,7 +200,7 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
   }
 
   async #exchange(callback: URLSearchParams, respond: Respond): Promise<void> {
-    const { registration, lifetime, emit, fetch } = this.#parts
+    const { registration, lifetime, emit, fetch, save } = this.#parts
     this.#state = 'exchanging'
     lifetime.stopClock()
     emit({ type: 'code-received' })
@@ -216,6 +218,11 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
       return this.#fail(ownError(error), respond)
     }
     emit({ type: 'token-received' })
+    try {
+      await save?.(tokens)
+    } catch (error) {
+      return this.#fail(error, respond)
+    }
     await respond(await this.#successPage(tokens))
     await this.#end(() => this.#outcome.resolve(tokens))
   }

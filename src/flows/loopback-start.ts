@@ -102,8 +102,8 @@ async function sendAway(departure: Departure): Promise<StartedFlow> {
     const { url, pending, registration } = await buildUrl(departure)
     lifetime.signal.throwIfAborted()
     const { pages } = options
-    const { fetch } = request
-    const parts = { registration, pending, url, expiresAt, site, lifetime, emit, pages, fetch }
+    const { fetch, save } = request
+    const parts = { registration, pending, url, expiresAt, site, lifetime, emit, pages, fetch, save }
     const flow = new LoopbackFlow(parts)
     emit({ type: 'authorize-url', url })
     openBrowser(flow, departure)

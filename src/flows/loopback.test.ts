@@ -7,6 +7,7 @@ import {
   InvalidResponseError,
   ListenError,
   NetworkError,
+  StoreError,
   TimeoutError,
   TokenEndpointError,
 } from '../errors.ts'
@@ -304,6 +305,28 @@ describe('a loopback flow', () => {
     expect(await page.text()).toContain('could not be reached')
     expect(await outcome(flow)).toBeInstanceOf(NetworkError)
     endpoint = await startTokenEndpoint()
+  })
+
+  it('P16 sends the success page only after the tokens are kept', async () => {
+    const order: string[] = []
+    const save = async ({ scopes }: { scopes: readonly string[] }) => {
+      await new Promise((resolve) => setTimeout(resolve, 60))
+      order.push(`kept ${scopes.join(' ')}`)
+    }
+    const flow = await start({ save })
+    const page = await fetch(redirectBack(flow))
+    order.push(`page ${page.status}`)
+    expect(order).toEqual(['kept read', 'page 200'])
+  })
+
+  it('P16 shows the failure page when the tokens cannot be kept, and says why to the caller', async () => {
+    const full = new StoreError('store_full', 'The disk is full.')
+    const flow = await start({ save: () => Promise.reject(full) })
+    const page = await fetch(redirectBack(flow))
+    expect(page.status).toBe(502)
+    expect(await page.text()).toContain('Not connected to Acme')
+    expect(await outcome(flow)).toBe(full)
+    await expectFree(portOf(flow))
   })
 
   it('P20 names the port and the option when the port is taken', async () => {

@@ -50,6 +50,7 @@ export async function connectProvider(
   const { loopback } = await import('../../flows/index.ts')
   const callback = registration.client.redirectUri === undefined ? config.callback : {}
   const flow = loopback({ ...listening(callback, options), onEvent: (event) => tell(context, event) })
+  let connection: Connection | undefined
   const started = await flow.start({
     registration,
     scopes: options.scopes ?? config.scopes(registration.provider.id),
@@ -57,9 +58,12 @@ export async function connectProvider(
     account: address.account,
     timeoutMs: options.timeout * 1000,
     signal: context.signal,
+    save: async (tokens) => {
+      connection = await vault.save(address, tokens)
+    },
   })
   const tokens = await waitForPerson(context, started, options)
-  const connection = await vault.save(address, tokens)
+  connection ??= await vault.save(address, tokens)
   tellOutcome(context, registration.provider, connection, started.scopes)
   return connection
 }
