@@ -42,13 +42,13 @@ export class Authorizing {
 
   /** See {@link UserToolbox.authorize}. */
   async authorize(options: AuthorizeOptions): Promise<PendingConsent[]> {
-    withVault(this.#path).consents.forget(this.#path.binding.user)
+    withVault(this.#path).consents.memory.forget(this.#path.binding.user)
     return this.#ask(options)
   }
 
   /** See {@link UserToolbox.wait}. */
   async wait(options: WaitOptions): Promise<ToolConnection[]> {
-    withVault(this.#path).consents.throwFailure(this.#path.binding.user)
+    withVault(this.#path).consents.memory.throwFailure(this.#path.binding.user)
     const pending = await this.#ask({ signal: options.signal })
     return waitForAll(pending, options)
   }
@@ -64,7 +64,7 @@ export class Authorizing {
     if (
       needy.length < 2 ||
       binding.modelAccounts !== undefined ||
-      consents?.hasFailure(binding.user) !== false
+      consents?.memory.hasFailure(binding.user) !== false
     )
       return
     try {
@@ -78,7 +78,7 @@ export class Authorizing {
   async connect(provider: string, options: ConnectOptions): Promise<ToolConnection> {
     const { vault, consents } = withVault(this.#path)
     if (typeof provider !== 'string' || provider === '') throw argumentError('connect needs a provider id.')
-    consents.forget(this.#path.binding.user, provider)
+    consents.memory.forget(this.#path.binding.user, provider)
     const requirement = this.#requirementFor(provider, options)
     const lacking = options.force === true ? undefined : await this.#lacking(requirement, options.signal)
     if (lacking === undefined && options.force !== true) {

@@ -1,6 +1,6 @@
 // How a call ended, as data: for loops that must go on whatever a tool does.
 import {
-  type AuthorizationRequiredError,
+  AuthorizationRequiredError,
   ToolFailedError,
   type ToolgrantError,
   ToolInputError,
@@ -44,6 +44,7 @@ export function outcomeName(outcome: CallOutcome): CallOutcomeName {
   if (outcome.ok) return 'ok'
   if (outcome.paused) return 'paused'
   const { error } = outcome
+  if (error instanceof AuthorizationRequiredError) return 'paused'
   if (error instanceof ToolFailedError) return error.code === 'tool_timeout' ? 'timeout' : 'failed'
   if (error instanceof ToolInputError) return 'invalid_input'
   return error instanceof ToolUnknownError ? 'unknown_tool' : 'error'

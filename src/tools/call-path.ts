@@ -72,8 +72,7 @@ export async function runCall(
     return await runFound(path, tool, args, options, trace)
   } catch (error) {
     if (options.signal?.aborted === true) throw options.signal.reason
-    if (error instanceof ToolgrantError && !(error instanceof AuthorizationRequiredError))
-      return { ok: false, paused: false, error }
+    if (error instanceof ToolgrantError) return { ok: false, paused: false, error }
     throw error
   }
 }
@@ -150,11 +149,11 @@ async function meet(
     const tokens = await source.token(signal === undefined ? {} : { signal })
     consents.connected(address, tokens.scopes)
     const provider = await providerOf(vault, auth.provider, tokens)
-    return { auth, source, provider, declined: consents.declined(address) }
+    return { auth, source, provider, declined: consents.memory.declined(address) }
   } catch (error) {
     if (!(error instanceof AuthorizationRequiredError)) throw error
     if (unsaved !== undefined) throw unsaved
-    consents.throwFailureOf(address, auth.scopes)
+    consents.memory.throwFailureOf(placeOf(address, error), auth.scopes)
     return askFor(path, requirement, error)
   }
 }
@@ -167,15 +166,19 @@ export async function askFor(
   timeoutMs?: number,
 ): Promise<PendingConsent> {
   const { consents } = withVault(path)
-  const account = address.account ?? error.account
   return consents.require({
-    address: { ...address, ...(account === undefined ? {} : { account }) },
+    address: placeOf(address, error),
     code: error.code as PendingConsent['code'],
     scopes: [...new Set([...error.scopes, ...auth.scopes])],
     recommended: await path.recommended(auth.provider),
     flow: auth.flow,
     timeoutMs,
   })
+}
+
+/** The address with the account that the vault found, when none was named. */
+function placeOf(address: ToolAddress, { account }: AuthorizationRequiredError): ToolAddress {
+  return address.account !== undefined || account === undefined ? address : { ...address, account }
 }
 
 /** The vault and its consents. @throws {ConfigurationError} when the toolbox has none. */
@@ -240,7 +243,7 @@ async function runGranted(
       error instanceof AuthorizationRequiredError ? error : isFailure(error) ? wanted : undefined
     const requirement = requirements.find(({ auth }) => auth.provider === required?.provider)
     if (required === undefined || requirement === undefined) throw error
-    path.consents?.throwFailureOf(requirement.address, required.scopes)
+    path.consents?.memory.throwFailureOf(placeOf(requirement.address, required), required.scopes)
     return paused([await askFor(path, requirement, required)], required)
   }
 }

@@ -454,6 +454,35 @@ describe('step-up', () => {
   })
 })
 
+describe('several accounts', () => {
+  it('P86 what happens at one account leaves the consent for another alone', async () => {
+    const toolbox = house.toolbox([read])
+    const work = await required(toolbox.for({ user: 'ada', account: 'work' }).call('read'))
+    const first = await required(toolbox.for({ user: 'ada' }).call('read'))
+    expect(first.url).not.toBe(work.url)
+    await house.server.browse(first.url)
+    expect(await toolbox.for({ user: 'ada' }).call('read')).toMatchObject({ user: 'ada' })
+    expect((await required(toolbox.for({ user: 'ada', account: 'work' }).call('read'))).url).toBe(work.url)
+    await house.server.browse(work.url, { user: 'ada-at-work' })
+    expect(await toolbox.for({ user: 'ada', account: 'work' }).call('read')).toMatchObject({
+      answer: { user: 'ada-at-work' },
+    })
+    expect(await house.vault.connections({ user: 'ada' })).toHaveLength(2)
+  })
+
+  it('a refusal at one account is not told to the tools of another', async () => {
+    const toolbox = house.toolbox([read])
+    const work = await required(toolbox.for({ user: 'ada', account: 'work' }).call('read'))
+    await house.server.browse(work.url, { approve: false })
+    await vi.waitFor(() => expect(house.events.at(-1)?.type).toBe('consent.failed'))
+    await required(toolbox.for({ user: 'ada' }).call('read'))
+    await required(toolbox.for({ user: 'bob' }).call('read'))
+    await expect(toolbox.for({ user: 'ada', account: 'work' }).call('read')).rejects.toMatchObject({
+      code: 'access_denied',
+    })
+  })
+})
+
 describe('several calls of one turn', () => {
   it('P86 ask the person once', async () => {
     const toolbox = house.toolbox([read, write]).for({ user: 'ada' })

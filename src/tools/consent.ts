@@ -2,6 +2,7 @@
 import { ConfigurationError, TimeoutError, ToolgrantError } from '../errors.ts'
 import type { Flow, StartedFlow } from '../flows/index.ts'
 import { type TokenSet, waitFor } from '../oauth/index.ts'
+import { ConsentMemory, isSamePlace, isWithin, keyOf } from './consent-memory.ts'
 import {
   type ConsentRequest,
   consentMessage,
@@ -50,6 +51,8 @@ interface Entry {
   /** The saved connection. Never an unhandled rejection. */
   readonly done: PromiseWithResolvers<ToolConnection>
   expiresAt: number
+  /** Resolves when nothing more happens by itself. */
+  followed?: Promise<void>
   /** A grant that is not in the vault yet. */
   tokens?: TokenSet
   /** Saving, while it is under way. */
@@ -58,26 +61,16 @@ interface Entry {
   superseded?: true
 }
 
-interface Failure {
-  need: ConsentNeed
-  error: unknown
-  at: number
-}
-
 /** Beyond this, timers fire at once. */
 const LONGEST_TIMER = 2_147_483_647
-/** After this, in milliseconds, a failure is old news. */
-const FAILURE_MS = 600_000
 
 /** The consents under way. */
 export class Consents {
   readonly #options: ConsentsOptions
   readonly #entries = new Set<Entry>()
   readonly #byConsent = new WeakMap<PendingConsent, Entry>()
-  /** Failures that nobody has been told of. */
-  readonly #failures = new Map<string, Failure>()
-  /** Scopes that a person was asked for and did not grant. */
-  readonly #declined = new Map<string, Set<string>>()
+  /** What became of those that are over. */
+  readonly memory = new ConsentMemory()
   #defaultFlow: Promise<Flow> | undefined
   #closed = false
 
@@ -99,59 +92,22 @@ export class Consents {
   async saveUnsaved(address: ToolAddress): Promise<unknown> {
     if (this.#entries.size === 0) return undefined
     try {
-      for (const entry of this.#matching(address))
-        if (entry.tokens !== undefined) await this.#save(entry, entry.tokens)
+      for (const entry of this.#entries)
+        if (entry.tokens !== undefined && isSamePlace(entry.need.address, address))
+          await this.#save(entry, entry.tokens)
       return undefined
     } catch (error) {
       return error
     }
   }
 
-  /** @throws once, what ended a consent that would have met this need, when nobody has heard of it. */
-  throwFailureOf(address: ToolAddress, scopes: readonly string[]): void {
-    if (this.#failures.size === 0) return
-    const failure = this.#takeFailure(
-      (need) => matches(need.address, address) && isWithin(scopes, need.scopes),
-    )
-    if (failure !== undefined) throw failure.error
-  }
-
   /** A usable token was seen: consents for no more than it are needless, and their ports are freed. */
   connected(address: ToolAddress, granted: readonly string[]): void {
     if (this.#entries.size === 0) return
     const connection = { provider: address.provider, account: address.account ?? 'default', scopes: granted }
-    for (const entry of this.#matching(address))
+    for (const entry of this.#at(address))
       if (entry.tokens === undefined && (granted.length === 0 || isWithin(entry.scopes, granted)))
         this.#end(entry, { connection })
-  }
-
-  /** The scopes that were asked for at this address and not granted. */
-  declined(address: ToolAddress): ReadonlySet<string> {
-    return this.#declined.get(keyOf(address)) ?? new Set()
-  }
-
-  /** Forgets failures and refusals of a user, because somebody asks on purpose. */
-  forget(user: string, provider?: string): void {
-    while (
-      this.#takeFailure(
-        ({ address }) => address.user === user && (provider ?? address.provider) === address.provider,
-      )
-    );
-    for (const key of this.#declined.keys()) {
-      const [owner, id] = JSON.parse(key)
-      if (owner === user && (provider ?? id) === id) this.#declined.delete(key)
-    }
-  }
-
-  /** Whether a user's consent failed and nobody has heard of it. */
-  hasFailure(user: string): boolean {
-    return [...this.#failures.values()].some(({ need }) => need.address.user === user)
-  }
-
-  /** @throws the first failure of a user that nobody has heard of, which is then forgotten. */
-  throwFailure(user: string): void {
-    const failure = this.#takeFailure(({ address }) => address.user === user)
-    if (failure !== undefined) throw failure.error
   }
 
   /** Ends a consent that was made for one waiter ({@link ConsentNeed.timeoutMs}), as if it had never begun. */
@@ -170,23 +126,12 @@ export class Consents {
       entry.tokens === undefined ? undefined : this.#save(entry, entry.tokens),
     )
     for (const entry of open) if (entry.tokens === undefined) this.#end(entry, { error: closedError() })
-    await Promise.allSettled([
-      ...saving,
-      ...open.map((entry) => entry.started.then(({ flow }) => flow.result())),
-    ])
+    await Promise.allSettled([...saving, ...open.map(({ followed }) => followed)])
   }
 
-  #matching(address: ToolAddress): Entry[] {
-    return [...this.#entries].filter((entry) => matches(entry.need.address, address))
-  }
-
-  #takeFailure(isMeant: (need: ConsentNeed) => boolean): Failure | undefined {
-    for (const [key, failure] of this.#failures) {
-      if (!isMeant(failure.need)) continue
-      this.#failures.delete(key)
-      if (Date.now() - failure.at < FAILURE_MS) return failure
-    }
-    return undefined
+  #at(address: ToolAddress): Entry[] {
+    const key = keyOf(address)
+    return [...this.#entries].filter((entry) => keyOf(entry.need.address) === key)
   }
 
   #covering(need: ConsentNeed): Entry | undefined {
@@ -213,7 +158,7 @@ export class Consents {
       expiresAt: Number.POSITIVE_INFINITY,
     }
     this.#entries.add(entry)
-    void this.#follow(entry)
+    entry.followed = this.#follow(entry)
     return entry
   }
 
@@ -257,7 +202,7 @@ export class Consents {
       if (entry.superseded !== true) await this.#save(entry, tokens)
     } catch (error) {
       // A flow that never began has told its caller. A grant that could not be saved stays until it can.
-      if (entry.tokens !== undefined) entry.done.reject(error)
+      if (entry.tokens !== undefined) this.#unsaved(entry, error)
       else if (this.#entries.has(entry)) this.#failed(entry, error, begun)
     }
   }
@@ -275,11 +220,17 @@ export class Consents {
   async #saveOnce(entry: Entry, tokens: TokenSet): Promise<ToolConnection> {
     const connection = await this.#options.vault.save(entry.need.address, tokens)
     delete entry.tokens
-    this.#noteDeclined(entry, connection)
+    const missing = entry.need.scopes.filter((scope) => !connection.scopes.includes(scope))
+    this.memory.granted(entry.need.address, missing)
     this.#report('consent.finished', entry, connection.scopes)
     this.#end(entry, { connection })
     this.#endNarrower(entry, connection)
     return connection
+  }
+
+  #unsaved(entry: Entry, error: unknown): void {
+    entry.done.reject(error)
+    this.#report('consent.failed', entry, entry.scopes, codeOf(error))
   }
 
   #end(entry: Entry, outcome: { connection: ToolConnection } | { error: unknown }): void {
@@ -291,27 +242,19 @@ export class Consents {
 
   // A narrower consent that finished later would replace this grant with less.
   #endNarrower(entry: Entry, connection: ToolConnection): void {
-    for (const other of this.#matching(entry.need.address)) {
+    for (const other of this.#at(entry.need.address)) {
       if (other.tokens !== undefined || !isWithin(other.scopes, entry.scopes)) continue
       other.superseded = true
       this.#end(other, { connection })
     }
   }
 
-  #noteDeclined(entry: Entry, { scopes }: ToolConnection): void {
-    const missing = entry.need.scopes.filter((scope) => !scopes.includes(scope))
-    const key = keyOf(entry.need.address)
-    if (missing.length === 0) this.#declined.delete(key)
-    else this.#declined.set(key, new Set(missing))
-  }
-
   #failed(entry: Entry, error: unknown, begun: boolean): void {
     this.#end(entry, { error })
     // That nobody came in time is nobody's decision: the next call simply makes a new link.
     if (!begun || error instanceof TimeoutError) return
-    const code = error instanceof ToolgrantError ? error.code : undefined
-    if (code !== undefined)
-      this.#failures.set(keyOf(entry.need.address), { need: entry.need, error, at: Date.now() })
+    const code = codeOf(error)
+    if (code !== undefined) this.memory.failed(entry.need.address, entry.need.scopes, error)
     this.#report('consent.failed', entry, entry.scopes, code)
   }
 
@@ -348,7 +291,7 @@ export class Consents {
       return await waitFor(Promise.race([entry.done.promise, limit.promise]), signal)
     } catch (error) {
       // Whoever waited has heard of it.
-      for (const [key, failure] of this.#failures) if (failure.error === error) this.#failures.delete(key)
+      this.memory.heard(error)
       throw error
     } finally {
       clearTimeout(timer)
@@ -361,10 +304,6 @@ export class Consents {
   }
 }
 
-function isWithin(scopes: readonly string[], all: readonly string[]): boolean {
-  return scopes.every((scope) => all.includes(scope))
-}
-
 /** @throws {ConfigurationError} `invalid_argument` when the toolbox has no flow of that name. */
 export function flowNamed(flows: Readonly<Record<string, Flow>>, name: string): Flow {
   const flow = Object.hasOwn(flows, name) ? flows[name] : undefined
@@ -375,17 +314,8 @@ export function flowNamed(flows: Readonly<Record<string, Flow>>, name: string): 
   )
 }
 
-function keyOf({ user, provider, account }: ToolAddress): string {
-  return JSON.stringify([user, provider, account ?? 'default'])
-}
-
-/** Whether `entry` is at the address that was asked for; an address without an account means any. */
-function matches(entry: ToolAddress, asked: ToolAddress): boolean {
-  return (
-    entry.user === asked.user &&
-    entry.provider === asked.provider &&
-    (asked.account === undefined || (entry.account ?? 'default') === asked.account)
-  )
+function codeOf(error: unknown): string | undefined {
+  return error instanceof ToolgrantError ? error.code : undefined
 }
 
 function notInTime(provider: string, timeoutMs: number): TimeoutError {

@@ -1,6 +1,7 @@
 // What a model is told about a call: the result, or an error that it can act on. No stack, no token, no internals.
 import {
   AuthorizationDeniedError,
+  AuthorizationRequiredError,
   ToolFailedError,
   type ToolgrantError,
   ToolInputError,
@@ -89,6 +90,8 @@ function messageFor(error: ToolgrantError): string {
     return error.message
   if (error instanceof AuthorizationDeniedError)
     return `The authorization at ${error.provider} was refused. Do not ask for it again unless the person wants it; calling the tool again makes a new link.`
+  if (error instanceof AuthorizationRequiredError)
+    return `The person has to connect ${error.provider} first.${error.url === undefined ? '' : ` Give them this link exactly as it is: ${error.url}`}`
   return 'The tool cannot be used at the moment, and not because of the arguments. Tell the person; the operator can see the reason.'
 }
 

@@ -33,6 +33,7 @@ interface Pass {
   names: Map<unknown, string>
   dates: Set<NormalSchema>
   reserved: ReadonlySet<string>
+  isOnlyShown: boolean
 }
 
 const MAX_DEPTH = 64
@@ -65,21 +66,26 @@ const COPIED = [
   'deprecated',
 ] as const
 
+/** Options of {@link normaliseSchema}. */
+export interface NormaliseOptions {
+  /** Names that may not be properties, beyond the fixed ones, as `reservedFor` makes them. */
+  reserved?: ReadonlySet<string> | undefined
+  /** `true`: somebody else validates, so a `pattern` that only spells out a `format` is left out. Default `false`. */
+  isOnlyShown?: boolean
+}
+
 /**
- * @param reserved Normalised names that may not be properties, beyond the fixed ones.
  * @throws {ConfigurationError} `schema_unsupported`, naming the place.
  */
-export function normaliseSchema(
-  raw: JsonSchema,
-  reserved: ReadonlySet<string> = new Set(),
-): NormalisedSchema {
+export function normaliseSchema(raw: JsonSchema, options: NormaliseOptions = {}): NormalisedSchema {
   const pass: Pass = {
     references: new SchemaReferences(raw),
     roots: new Set([raw]),
     defs: new Map(),
     names: new Map(),
     dates: new Set(),
-    reserved,
+    reserved: options.reserved ?? new Set(),
+    isOnlyShown: options.isOnlyShown === true,
   }
   const root = normaliseRoot(pass, raw)
   if (pass.defs.size === 0) return { schema: Object.freeze(root), dates: pass.dates }
@@ -129,6 +135,7 @@ function normalise(pass: Pass, raw: unknown, path: SchemaPath, depth: number, op
   if (typeof source.$ref === 'string') node.$ref = normaliseReference(pass, source.$ref, path, depth)
   addType(node, source, path)
   addAnnotations(node, source, path)
+  if (pass.isOnlyShown && node.format !== undefined) delete node.pattern
   addLimits(node, source)
   addObject(pass, node, source, path, depth, open)
   addArray(pass, node, source, path, depth)

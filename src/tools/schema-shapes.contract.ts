@@ -455,7 +455,9 @@ export const shapes: Record<string, Shape> = {
   'formats that not every model knows': {
     properties: { site: { type: 'string', format: 'uri' }, mail: { type: 'string', format: 'email' } },
     required: ['site', 'mail'],
+    zod: z.object({ site: z.url(), mail: z.email() }),
     valibot: v.object({ site: v.pipe(v.string(), v.url()), mail: v.pipe(v.string(), v.email()) }),
+    arktype: type({ site: 'string.url', mail: 'string.email' }),
     json: {
       type: 'object',
       properties: { site: { type: 'string', format: 'uri' }, mail: { type: 'string', format: 'email' } },

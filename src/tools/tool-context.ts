@@ -97,8 +97,10 @@ export interface ContextParts {
 export function toolContext(parts: ContextParts): ToolContext<string> {
   const accesses = parts.grants.map((grant) => new Access(parts, grant))
   const [first] = accesses
-  const byId = Object.fromEntries(accesses.map((access) => [access.provider, access]))
-  const auth = accesses.length === 1 && first !== undefined ? Object.assign(ownMembers(first), byId) : byId
+  const byId = Object.fromEntries(
+    accesses.map((access) => [access.provider, Object.freeze(membersOf(access))]),
+  )
+  const auth = accesses.length === 1 && first !== undefined ? { ...membersOf(first), ...byId } : byId
   return {
     fetch:
       accesses.length === 0
@@ -116,7 +118,8 @@ export function toolContext(parts: ContextParts): ToolContext<string> {
   }
 }
 
-function ownMembers(access: Access): ProviderAccess {
+/** What of an {@link Access} the tool sees: not the refresh token. */
+function membersOf(access: Access): ProviderAccess {
   return {
     provider: access.provider,
     fetch: access.fetch,

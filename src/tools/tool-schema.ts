@@ -67,7 +67,12 @@ export class ToolSchema {
     this.#strict = options.strict ?? true
     const source = named(name, () => readSchema(schema, options.jsonSchema))
     this.#validate = source.validate
-    this.#normal = named(name, () => normaliseSchema(source.raw, options.reserved))
+    this.#normal = named(name, () =>
+      normaliseSchema(source.raw, {
+        reserved: options.reserved,
+        isOnlyShown: source.validate !== undefined,
+      }),
+    )
     // P63: what a vendor cannot be told is found here, not in the first conversation.
     if (this.dialects.includes('gemini')) this.gemini()
   }

@@ -444,6 +444,12 @@ describe('with a vault', () => {
       })
     })
 
+    it('P59 comes without the refresh token', async () => {
+      const made = acting('members', ({ auth }) => [Object.keys(auth), Object.keys(auth.acme)])
+      const members = ['provider', 'fetch', 'token', 'scopes', 'extra']
+      expect(await call(made)).toEqual([[...members, 'acme'], members])
+    })
+
     it('P73 is where the only provider’s members are too', async () => {
       const made = acting('only', async ({ auth }) => [
         auth.provider,
