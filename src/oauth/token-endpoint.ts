@@ -67,7 +67,8 @@ export async function sendThroughLibrary(
     init: { body?: unknown; headers: Record<string, string> },
   ): Promise<Response> => {
     const body = new URLSearchParams(init.body as URLSearchParams)
-    const shaped = shapeRequest(format, url, body, init.headers)
+    const headers = { ...init.headers, ...Object.fromEntries(new Headers(provider.tokenRequestHeaders)) }
+    const shaped = shapeRequest(format, url, body, headers)
     const answer = await exchange({ who: provider.id, what: request.name, ...shaped }, options)
     read(answer, { provider, request: request.name, secrets, now: (options.now ?? Date.now)() })
     return new Response(null, { status: 200 })
