@@ -1,6 +1,7 @@
 // The single way to run a tool with somebody's authorization: find, check, authorise, run. Every surface goes through here.
 import {
   AuthorizationRequiredError,
+  argumentError,
   ConfigurationError,
   quote,
   ToolFailedError,
@@ -181,13 +182,10 @@ function placeOf(address: ToolAddress, { account }: AuthorizationRequiredError):
   return address.account !== undefined || account === undefined ? address : { ...address, account }
 }
 
-/** The vault and its consents. @throws {ConfigurationError} when the toolbox has none. */
+/** The vault and its consents. @throws {TypeError} `invalid_argument` when the toolbox has none. */
 export function withVault(path: CallPath): { vault: ToolVault; consents: Consents } {
   if (path.vault === undefined || path.consents === undefined)
-    throw new ConfigurationError(
-      'invalid_argument',
-      'This needs a vault: new Toolbox({ vault: await Vault.open(), tools }).',
-    )
+    throw argumentError('This needs a vault: new Toolbox({ vault: await Vault.open(), tools }).')
   return { vault: path.vault, consents: path.consents }
 }
 

@@ -1,5 +1,5 @@
 // Consents under way, for all users of one toolbox: one flow for one need, saved once, whoever waits or does not.
-import { ConfigurationError, TimeoutError, ToolgrantError } from '../errors.ts'
+import { argumentError, StoreError, TimeoutError, ToolgrantError } from '../errors.ts'
 import type { Flow, StartedFlow } from '../flows/index.ts'
 import { type TokenSet, waitFor } from '../oauth/index.ts'
 import { ConsentMemory, isSamePlace, isWithin, keyOf } from './consent-memory.ts'
@@ -304,12 +304,11 @@ export class Consents {
   }
 }
 
-/** @throws {ConfigurationError} `invalid_argument` when the toolbox has no flow of that name. */
+/** @throws {TypeError} `invalid_argument` when the toolbox has no flow of that name. */
 export function flowNamed(flows: Readonly<Record<string, Flow>>, name: string): Flow {
   const flow = Object.hasOwn(flows, name) ? flows[name] : undefined
   if (flow !== undefined) return flow
-  throw new ConfigurationError(
-    'invalid_argument',
+  throw argumentError(
     `No flow is called ${JSON.stringify(name)}. Pass it to the toolbox: new Toolbox({ flows: { ${JSON.stringify(name)}: … } }).`,
   )
 }
@@ -325,6 +324,6 @@ function notInTime(provider: string, timeoutMs: number): TimeoutError {
   )
 }
 
-function closedError(): ConfigurationError {
-  return new ConfigurationError('closed', 'The toolbox is closed. Make a new one.')
+function closedError(): StoreError {
+  return new StoreError('closed', 'The toolbox is closed. Make a new one.')
 }

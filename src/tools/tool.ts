@@ -1,5 +1,5 @@
 // A tool: a name, a description and a schema for the model; the authorization it needs; and the code that runs.
-import { argumentError, ConfigurationError } from '../errors.ts'
+import { argumentError } from '../errors.ts'
 import type {
   AnthropicTool,
   Dialect,
@@ -143,12 +143,11 @@ export class Tool<Input = unknown, Result = unknown, Accepted = unknown> {
   /**
    * Checks the input and runs the tool, by itself: for tools without `auth`. A {@link Toolbox} runs the others.
    *
-   * @throws {ToolInputError} {@link ToolFailedError}; {@link ConfigurationError} for a tool with `auth`.
+   * @throws {ToolInputError} {@link ToolFailedError}; `TypeError` `invalid_argument` for a tool with `auth`.
    */
   async call(input: Accepted | string, options: ToolCallOptions = {}): Promise<Result> {
     if (this.auth.length > 0)
-      throw new ConfigurationError(
-        'invalid_argument',
+      throw argumentError(
         `The tool "${this.name}" acts at ${this.auth.map(({ provider }) => provider).join(', ')}: call it through a toolbox, which knows the user: new Toolbox({ vault, tools: [tool] }).for({ user }).call("${this.name}", input).`,
       )
     const parsed = await this.#parts.schema.parse(input, options)

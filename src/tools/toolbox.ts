@@ -1,5 +1,5 @@
 // A vault and a set of tools: the one object handed to a model loop, the command line, MCP and the gateway.
-import { argumentError, ConfigurationError } from '../errors.ts'
+import { argumentError } from '../errors.ts'
 import type { Flow } from '../flows/index.ts'
 import { checkBinding, type ToolboxBinding } from './binding.ts'
 import type { CallPath } from './call-path.ts'
@@ -49,7 +49,7 @@ export class Toolbox implements AsyncDisposable {
   #version = 0
   #list: readonly Tool[] | undefined
 
-  /** @throws {TypeError} `invalid_argument` for doubled names; {@link ConfigurationError} for a tool with `auth` without a vault. */
+  /** @throws {TypeError} `invalid_argument` for doubled names, and for a tool with `auth` without a vault. */
   constructor(options: ToolboxOptions = {}) {
     this.#options = options
     const {
@@ -78,7 +78,7 @@ export class Toolbox implements AsyncDisposable {
   /**
    * Adds a tool behind the others.
    *
-   * @throws {TypeError} `invalid_argument` when one of that name is there.
+   * @throws {TypeError} `invalid_argument` when one of that name is there, or it needs a vault or flow that is not.
    */
   add(tool: Tool): this {
     bodyOf(tool)
@@ -161,8 +161,7 @@ export class Toolbox implements AsyncDisposable {
   #assertUsable(tool: Tool): void {
     for (const auth of tool.auth) {
       if (this.#options.vault === undefined)
-        throw new ConfigurationError(
-          'invalid_argument',
+        throw argumentError(
           `The tool "${tool.name}" acts at ${auth.provider}, so the toolbox needs a vault: new Toolbox({ vault: await Vault.open(), tools }).`,
         )
       if (auth.flow !== undefined) flowNamed(this.#options.flows ?? {}, auth.flow)
