@@ -144,8 +144,8 @@ function geminiArray(pass: Pass, schema: NormalSchema, path: SchemaPath): Gemini
   if (only === undefined) return emptyList(schema)
   const items = known.length === 1 ? only : { anyOf: known.flatMap((kind) => kind.anyOf ?? [kind]) }
   const limits: GeminiSchema = {
-    ...(schema.minItems === undefined ? {} : { minItems: schema.minItems }),
-    ...(schema.maxItems === undefined ? {} : { maxItems: schema.maxItems }),
+    ...(schema.minItems === undefined ? {} : { minItems: String(schema.minItems) }),
+    ...(schema.maxItems === undefined ? {} : { maxItems: String(schema.maxItems) }),
   }
   const order =
     known.length > 1 && tuple.length > 0 ? `(in this order: ${tuple.map(nameOfType).join(', ')})` : undefined
@@ -153,7 +153,7 @@ function geminiArray(pass: Pass, schema: NormalSchema, path: SchemaPath): Gemini
 }
 
 function emptyList(schema: NormalSchema): GeminiSchema {
-  return said(schema, { type: 'ARRAY', items: { type: 'STRING' }, maxItems: 0 })
+  return said(schema, { type: 'ARRAY', items: { type: 'STRING' }, maxItems: '0' })
 }
 
 function nameOfType(schema: NormalSchema): string {
@@ -170,8 +170,8 @@ function geminiString(schema: NormalSchema): GeminiSchema {
   if (schema.format === 'date-time') node.format = 'date-time'
   const words =
     schema.format !== undefined && schema.format !== 'date-time' ? `(format: ${schema.format})` : undefined
-  if (schema.minLength !== undefined) node.minLength = schema.minLength
-  if (schema.maxLength !== undefined) node.maxLength = schema.maxLength
+  if (schema.minLength !== undefined) node.minLength = String(schema.minLength)
+  if (schema.maxLength !== undefined) node.maxLength = String(schema.maxLength)
   if (schema.pattern !== undefined && schema.format === undefined) node.pattern = schema.pattern
   return said(schema, node, values === undefined ? words : oneOf(schema))
 }

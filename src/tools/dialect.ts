@@ -55,14 +55,15 @@ export interface GeminiSchema {
   nullable?: boolean
   enum?: string[]
   items?: GeminiSchema
-  minItems?: number
-  maxItems?: number
+  /** 64-bit integers are text in Google's JSON. */
+  minItems?: string
+  maxItems?: string
   properties?: Record<string, GeminiSchema>
   required?: string[]
   minimum?: number
   maximum?: number
-  minLength?: number
-  maxLength?: number
+  minLength?: string
+  maxLength?: string
   pattern?: string
   anyOf?: GeminiSchema[]
 }

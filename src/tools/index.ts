@@ -25,7 +25,7 @@ export {
   type OpenAITextFormat,
   objectType,
 } from './object-type.ts'
-export type { AnySchema, SchemaInput, SchemaOutput } from './schema-source.ts'
+export type { AnySchema, SchemaInput, SchemaOutput, TypedJsonSchema } from './schema-source.ts'
 export {
   defaultToolTimeoutMs,
   Tool,

@@ -34,9 +34,12 @@ interface Pass {
   dates: Set<NormalSchema>
   reserved: ReadonlySet<string>
   isOnlyShown: boolean
+  nodes: number
 }
 
 const MAX_DEPTH = 64
+/** An object that contains itself, or the same one many times over, has no end. */
+const MAX_NODES = 20_000
 const TYPES: ReadonlySet<unknown> = new Set([
   'string',
   'number',
@@ -86,6 +89,7 @@ export function normaliseSchema(raw: JsonSchema, options: NormaliseOptions = {})
     dates: new Set(),
     reserved: options.reserved ?? new Set(),
     isOnlyShown: options.isOnlyShown === true,
+    nodes: 0,
   }
   const root = normaliseRoot(pass, raw)
   if (pass.defs.size === 0) return { schema: Object.freeze(root), dates: pass.dates }
@@ -126,6 +130,12 @@ function openRoot(pass: Pass, raw: Raw): Raw {
 
 function normalise(pass: Pass, raw: unknown, path: SchemaPath, depth: number, open = false): NormalSchema {
   if (depth > MAX_DEPTH) throw schemaUnsupported(path, `is nested deeper than ${MAX_DEPTH} levels.`)
+  pass.nodes += 1
+  if (pass.nodes > MAX_NODES)
+    throw schemaUnsupported(
+      path,
+      `brings the schema beyond ${MAX_NODES} parts. Repeat a type with $ref, not in full.`,
+    )
   if (raw === true) return Object.freeze({})
   if (raw === false) throw schemaUnsupported(path, 'allows no value at all. Leave it out.')
   if (!isRecord(raw)) throw schemaUnsupported(path, 'is not a JSON Schema.')

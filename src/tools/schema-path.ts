@@ -1,5 +1,5 @@
 // Where something is inside a schema or an input, and the error that says a schema cannot be used there.
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, quote } from '../errors.ts'
 
 /** Keys from the root; `[]` stands for the items of an array, `{}` for the values of a record. */
 export type SchemaPath = readonly (string | number)[]
@@ -13,7 +13,8 @@ export function pathText(path: SchemaPath): string {
 function keyText(key: string | number, first: boolean): string {
   if (key === '[]' || key === '{}') return key
   if (typeof key === 'number') return `[${key}]`
-  if (!/^[A-Za-z_$][\w$-]*$/.test(key)) return `[${JSON.stringify(key)}]`
+  // A model may have made the key up: nothing in it can break out, and it is not repeated at length.
+  if (!/^[A-Za-z_$][\w$-]{0,99}$/.test(key)) return `[${quote(key, 100)}]`
   return first ? key : `.${key}`
 }
 

@@ -4,8 +4,6 @@ import { isRecord } from './schema-values.ts'
 
 type Raw = Record<string, unknown>
 
-const MAX_DEPTH = 128
-
 /** The references of one schema. */
 export class SchemaReferences {
   readonly root: Raw
@@ -30,7 +28,7 @@ export class SchemaReferences {
   #byId(ref: string): Raw | undefined {
     if (this.#ids === undefined) {
       this.#ids = new Map()
-      collectIds(this.root, this.#ids, 0)
+      collectIds(this.root, this.#ids, new Set())
     }
     return this.#ids.get(ref.replace(/^#/, ''))
   }
@@ -54,13 +52,13 @@ function decoded(part: string): string {
   }
 }
 
-function collectIds(value: unknown, ids: Map<string, Raw>, depth: number): void {
-  if (depth > MAX_DEPTH) return
-  if (Array.isArray(value)) for (const item of value) collectIds(item, ids, depth + 1)
-  if (!isRecord(value)) return
-  for (const keyword of ['$id', '$anchor', 'id'])
-    if (typeof value[keyword] === 'string') ids.set(value[keyword].replace(/^#/, ''), value)
-  for (const child of Object.values(value)) collectIds(child, ids, depth + 1)
+function collectIds(value: unknown, ids: Map<string, Raw>, seen: Set<object>): void {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return
+  seen.add(value)
+  if (isRecord(value))
+    for (const keyword of ['$id', '$anchor', 'id'])
+      if (typeof value[keyword] === 'string') ids.set(value[keyword].replace(/^#/, ''), value)
+  for (const child of Object.values(value)) collectIds(child, ids, seen)
 }
 
 /** The reference to a definition. */

@@ -77,7 +77,7 @@ export const shapes: Record<string, Shape> = {
       flag: 'boolean',
     }),
     gemini: {
-      text: { type: 'STRING', minLength: 1, maxLength: 9 },
+      text: { type: 'STRING', minLength: '1', maxLength: '9' },
       count: { type: 'INTEGER', minimum: 1, maximum: 200 },
       ratio: { type: 'NUMBER', minimum: 0 },
       flag: { type: 'BOOLEAN' },
@@ -193,7 +193,7 @@ export const shapes: Record<string, Shape> = {
     gemini: {
       rows: {
         type: 'ARRAY',
-        minItems: 1,
+        minItems: '1',
         items: {
           type: 'OBJECT',
           properties: { id: { type: 'INTEGER' }, note: { type: 'STRING', nullable: true } },
@@ -285,8 +285,8 @@ export const shapes: Record<string, Shape> = {
       point: {
         type: 'ARRAY',
         items: { anyOf: [{ type: 'NUMBER' }, { type: 'STRING' }] },
-        minItems: 2,
-        maxItems: 2,
+        minItems: '2',
+        maxItems: '2',
         description: '(in this order: number, string)',
       },
     },
@@ -572,7 +572,7 @@ export const shapes: Record<string, Shape> = {
                     type: 'OBJECT',
                     properties: {
                       name: { type: 'STRING' },
-                      friends: { type: 'ARRAY', items: { type: 'STRING' }, maxItems: 0, nullable: true },
+                      friends: { type: 'ARRAY', items: { type: 'STRING' }, maxItems: '0', nullable: true },
                     },
                     required: ['name'],
                   },
@@ -622,7 +622,7 @@ export const shapes: Record<string, Shape> = {
                 type: 'OBJECT',
                 properties: {
                   name: { type: 'STRING' },
-                  friends: { type: 'ARRAY', items: { type: 'STRING' }, maxItems: 0, nullable: true },
+                  friends: { type: 'ARRAY', items: { type: 'STRING' }, maxItems: '0', nullable: true },
                 },
                 required: ['name'],
               },
@@ -661,7 +661,7 @@ export const shapes: Record<string, Shape> = {
                 type: 'OBJECT',
                 properties: {
                   name: { type: 'STRING' },
-                  friends: { type: 'ARRAY', items: { type: 'STRING' }, maxItems: 0, nullable: true },
+                  friends: { type: 'ARRAY', items: { type: 'STRING' }, maxItems: '0', nullable: true },
                 },
                 required: ['name'],
               },

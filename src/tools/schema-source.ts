@@ -10,7 +10,15 @@ import { isRecord } from './schema-values.ts'
 import { valibotJsonSchema } from './valibot-schema.ts'
 
 /** Any Standard Schema (zod 4, valibot, arktype, …), a TypeBox schema, or a JSON Schema object. */
-export type AnySchema = StandardSchemaV1 | JsonSchema
+export type AnySchema = StandardSchemaV1 | JsonSchema | TypedJsonSchema
+
+/** A JSON Schema whose type names its members, as TypeBox's do. */
+export interface TypedJsonSchema {
+  readonly type?: unknown
+  readonly properties?: unknown
+  readonly allOf?: unknown
+  readonly $ref?: unknown
+}
 
 /** What `run` gets: the schema's output. */
 export type SchemaOutput<S> = S extends StandardSchemaV1

@@ -74,6 +74,15 @@ describe('schemas that cannot be said', () => {
     expect(message).toContain(place)
   })
 
+  it('P60 an object that contains itself, or explodes, is refused in time', () => {
+    const loop: Record<string, unknown> = { type: 'object' }
+    loop.properties = { a: loop, b: loop, c: { $ref: 'nowhere' } }
+    expect(refusal(loop)).toMatch(/is nested deeper|beyond 20000 parts|refers to "nowhere"/)
+    const twice: Record<string, unknown> = { type: 'object' }
+    twice.properties = { a: twice, b: twice }
+    expect(refusal(twice)).toMatch(/is nested deeper|beyond 20000 parts/)
+  })
+
   it('P60 a library without JSON Schema is told the way out', () => {
     const odd = {
       '~standard': { version: 1 as const, vendor: 'odd', validate: (value: unknown) => ({ value }) },

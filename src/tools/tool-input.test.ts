@@ -261,6 +261,15 @@ describe('limits', () => {
     expect((await refusal(parserFor(Node, false)({ next: deep(200) }))).message).toContain('nested deeper')
   })
 
+  it('a key that a model made up is quoted, and not at length', async () => {
+    const { message, issues } = await refusal(
+      parserFor(counted.zod)({ n: 1, ['x\u001b[31m'.repeat(10_000)]: 1 }),
+    )
+    expect(message.length).toBeLessThan(1000)
+    expect(message).not.toContain('\u001b')
+    expect(issues).toHaveLength(1)
+  })
+
   it('P70 no text crashes the parser', async () => {
     const probe = parserFor(counted.json, false)
     await fc.assert(

@@ -145,7 +145,9 @@ export class ToolSchema {
   }
 
   #refused(issues: readonly InputIssue[]): ToolInputError {
-    const lines = issues.slice(0, MAX_SHOWN).map(({ path, message }) => `${pathText(path)}: ${message}`)
+    const lines = issues
+      .slice(0, MAX_SHOWN)
+      .map(({ path, message }) => `${pathText(path)}: ${message.slice(0, 300)}`)
     const more = issues.length > MAX_SHOWN ? ` (and ${issues.length - MAX_SHOWN} more)` : ''
     return new ToolInputError(
       `The arguments of "${this.name}" do not fit: ${lines.join('; ')}${more}.`,

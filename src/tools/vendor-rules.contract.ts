@@ -80,6 +80,9 @@ export function geminiViolations(declaration: Node): Violations {
         found.push(`${at}: enum member ${JSON.stringify(member)}`)
     if (node.format !== undefined && GEMINI_FORMATS[type]?.includes(String(node.format)) !== true)
       found.push(`${at}: format ${node.format}`)
+    for (const key of ['minItems', 'maxItems', 'minLength', 'maxLength'])
+      if (node[key] !== undefined && !/^\d+$/.test(node[key] as string))
+        found.push(`${at}: ${key} is no int64 text`)
     if (type === 'OBJECT') visitObject(node, at)
     if (type === 'ARRAY') {
       if (node.items === undefined) found.push(`${at}: items: missing field`)

@@ -37,9 +37,9 @@ export type OpenAIResponsesResponse =
 /** The part of an output item that is read here. */
 export interface OpenAIResponsesItem {
   type: string
-  call_id?: string
-  name?: string
-  arguments?: string
+  call_id?: unknown
+  name?: unknown
+  arguments?: unknown
 }
 
 /** The answer to one function call in the Responses API. */
@@ -78,7 +78,11 @@ export function openAIResponsesCalls(response: OpenAIResponsesResponse): ModelCa
   if (!Array.isArray(output)) throw notAResponse('a response of the Responses API')
   return output
     .filter((item: OpenAIResponsesItem) => item?.type === 'function_call')
-    .map((item: OpenAIResponsesItem) => ({ id: item.call_id, name: item.name ?? '', input: item.arguments }))
+    .map((item: OpenAIResponsesItem) => ({
+      id: textOr(item.call_id, undefined),
+      name: textOr(item.name, ''),
+      input: item.arguments,
+    }))
 }
 
 /** The items that answer the calls, in their order. */
@@ -91,6 +95,10 @@ export function openAIResponsesItems(
     call_id: id ?? '',
     output: modelContent(outcome, maxCharacters).text,
   }))
+}
+
+function textOr<T>(value: unknown, otherwise: T): string | T {
+  return typeof value === 'string' ? value : otherwise
 }
 
 /** The caller passed something else than a model's response. */
