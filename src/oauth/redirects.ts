@@ -42,11 +42,12 @@ export async function followRedirects(send: typeof fetch, first: Travelling): Pr
   }
 }
 
-/** Whether a URL has the token in it, in whatever encoding. */
+/** Whether a URL has the token in it, percent-encoded or not. */
 function shows({ href }: URL, token: string): boolean {
-  return [href, decodeURIComponent(href.replaceAll(/%(?![0-9a-f]{2})/gi, '%25'))].some((text) =>
-    text.includes(token),
+  const decoded = href.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
   )
+  return href.includes(token) || decoded.includes(token)
 }
 
 function redirectTarget(response: Response, from: string): URL | undefined {

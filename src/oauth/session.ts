@@ -104,6 +104,7 @@ export class Session {
     target: string | Request,
     init: SessionRequestInit | undefined,
   ): Promise<Response> {
+    if (cameFromElsewhere(response, target)) return response
     if (/error="?insufficient_scope/i.test(response.headers.get('www-authenticate') ?? ''))
       return this.#final(response, 'The token lacks a scope for this request')
     let fresh: TokenSet
@@ -183,6 +184,12 @@ function asParts(target: string | Request, init: RequestInit): { url: string; in
   const { url, method, headers, body, signal, redirect, credentials, cache, integrity, keepalive } = target
   const own = { method, headers, signal, redirect, credentials, cache, integrity, keepalive }
   return { url, init: { ...own, ...(body === null ? {} : { body, duplex: 'half' }), ...init } }
+}
+
+/** Whether a redirect led to another origin, which never saw the token and so has not refused it. */
+function cameFromElsewhere({ url }: Response, target: string | Request): boolean {
+  const asked = typeof target === 'string' ? target : target.url
+  return url !== '' && new URL(url).origin !== new URL(asked).origin
 }
 
 function discard(response: Response): void {
