@@ -24,15 +24,20 @@ const provider = defineProvider({
 })
 
 /** Alternates both, round by round, over the same order of users. */
-export async function measureVaultRead(rows = 10_000, rounds = 15, perRound = 5_000): Promise<VaultRead> {
+export async function measureVaultRead(
+  busy = 10_000,
+  rows = 10_000,
+  rounds = 15,
+  perRound = 5_000,
+): Promise<VaultRead> {
   const folder = mkdtempSync(join(tmpdir(), 'toolgrant-bench-'))
   try {
     const baseline = openBaseline(join(folder, 'baseline.db'), rows)
-    const vault = await openVault(join(folder, 'vault.db'), rows)
+    const vault = await openFilledVault(join(folder, 'vault.db'), rows)
     const baselineUs: number[] = []
     const vaultUs: number[] = []
     for (let round = -2; round < rounds; round += 1) {
-      const users = Array.from({ length: perRound }, () => `user-${Math.floor(Math.random() * rows)}`)
+      const users = Array.from({ length: perRound }, () => `user-${Math.floor(Math.random() * busy)}`)
       const bare = cpuUs(() => {
         for (const user of users) baseline.read(user)
       })
@@ -80,15 +85,16 @@ function tokens(): TokenSet {
   })
 }
 
-async function openVault(path: string, rows: number): Promise<Vault> {
-  const vault = await Vault.open({
-    url: `sqlite:${path}`,
-    key: randomBytes(32),
-    clients: { acme: { clientId: 'bench', provider } },
-  })
+/** Filled, closed and opened again: both files are read as a process that has just started finds them. */
+async function openFilledVault(path: string, rows: number): Promise<Vault> {
+  const key = randomBytes(32)
+  const open = () =>
+    Vault.open({ url: `sqlite:${path}`, key, clients: { acme: { clientId: 'bench', provider } } })
+  const vault = await open()
   for (let row = 0; row < rows; row += 1)
     await vault.save({ user: `user-${row}`, provider: 'acme' }, tokens())
-  return vault
+  await vault.close()
+  return open()
 }
 
 function openBaseline(path: string, rows: number): { read(user: string): unknown; close(): void } {
@@ -111,7 +117,7 @@ function openBaseline(path: string, rows: number): { read(user: string): unknown
     ])
     insert.run('default', `user-${row}`, 'acme', 'default', sealed)
   }
-  database.exec('COMMIT')
+  database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
   const select = database.prepare('SELECT sealed FROM tokens WHERE tenant = ? AND user = ? AND provider = ?')
   return {
     read(user) {

@@ -52,7 +52,7 @@ class OpenVault extends Vault {
     this.#tenant = tenant
     this.#options = options
     this.#now = options.now ?? Date.now
-    this.#sealed = new SealedTokens(keyring, options.earlySeconds ?? 300)
+    this.#sealed = new SealedTokens(keyring, options.earlySeconds ?? 300, options.cacheSize ?? 1000)
     this.#cache = new TokenCache(options.cacheSize ?? 1000, this.#now)
     this.#pending = new PendingAuthorizations(store, keyring, tenant)
     this.#refresher = this.#newRefresher()
@@ -124,6 +124,7 @@ class OpenVault extends Vault {
     const revocation = await this.#revoke(row, options)
     await this.#store.deleteRevoked(row.id)
     this.#cache.forget(row.user, row.provider, row.account)
+    this.#sealed.forget(row.id)
     this.#emit('revoked', row)
     return { connection: toConnection(row, this.#now()), ...revocation }
   }
@@ -173,6 +174,7 @@ class OpenVault extends Vault {
   async #close(): Promise<void> {
     await this.#refresher.close()
     this.#cache.clear()
+    this.#sealed.forgetAll()
     await this.#store.close()
   }
 

@@ -34,7 +34,7 @@ export interface VaultOptions {
   leaseMs?: number | undefined
   /** Time limit of a refresh request, in milliseconds. Default 60 000: a slow answer still carries the only new token. */
   refreshTimeoutMs?: number | undefined
-  /** How many live token sets are held in memory, at most. Default 1000. */
+  /** How many live token sets are held in memory, at most; and twice as many opened ones, so that an unchanged row is not opened again. Default 1000. */
   cacheSize?: number | undefined
   /** Hears what happens to connections. What it throws is ignored. */
   onEvent?: ((event: VaultEvent) => void) | undefined

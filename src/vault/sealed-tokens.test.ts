@@ -53,6 +53,52 @@ describe('a sealed token set', () => {
   })
 })
 
+describe('what was opened before', () => {
+  const remembering = () => {
+    const vault = new SealedTokens(new Keyring(SealingKey.parse(generateKey())), 300, 2)
+    const at = (id: string) => ({ ...place, id, ...vault.seal({ ...place, id }, tokens) }) as ConnectionRow
+    return { vault, at }
+  }
+
+  it('is given out again for the very same row, without opening', () => {
+    const { vault, at } = remembering()
+    const first = at('one')
+    expect(vault.open({ ...first, sealed: Uint8Array.from(first.sealed) })).toBe(vault.open(first))
+  })
+
+  it.each(['tenant', 'user', 'provider', 'account'])('is not given out for another %s', (name) => {
+    const { vault, at } = remembering()
+    const first = at('one')
+    vault.open(first)
+    expect(() => vault.open({ ...first, [name]: 'other' })).toThrow(KeyError)
+    expect(() => vault.open({ ...first, generation: 4 })).toThrow(KeyError)
+  })
+
+  it('is not given out for altered bytes', () => {
+    const { vault, at } = remembering()
+    const first = at('one')
+    vault.open(first)
+    const altered = Uint8Array.from(first.sealed)
+    altered[altered.length - 1] = (altered.at(-1) ?? 0) ^ 1
+    expect(() => vault.open({ ...first, sealed: altered })).toThrow(KeyError)
+  })
+
+  it('is bounded, and can be dropped', () => {
+    const { vault, at } = remembering()
+    const [first, ...others] = ['one', 'two', 'three', 'four', 'five'].map(at)
+    if (first === undefined) throw new Error('no row')
+    const opened = vault.open(first)
+    for (const other of others) vault.open(other)
+    const again = vault.open(first)
+    expect(again).not.toBe(opened)
+    vault.forget('one')
+    expect(vault.open(first)).not.toBe(again)
+    const last = vault.open(first)
+    vault.forgetAll()
+    expect(vault.open(first)).not.toBe(last)
+  })
+})
+
 describe('a renewal', () => {
   const dueAfter = (lifetimeSeconds: number, earlySeconds = 300) => {
     const due = new SealedTokens(new Keyring(SealingKey.parse(generateKey())), earlySeconds).dueAt(

@@ -15,11 +15,16 @@ export interface TokenPlace extends RowAddress {
 export class SealedTokens {
   readonly #keyring: Keyring
   readonly #earlyMs: number
+  readonly #opened: OpenedTokens
 
-  /** @param earlySeconds how long before its end a token is due for renewal, at most. */
-  constructor(keyring: Keyring, earlySeconds: number) {
+  /**
+   * @param earlySeconds how long before its end a token is due for renewal, at most.
+   * @param cacheSize how many opened token sets are remembered, about; 0 remembers none.
+   */
+  constructor(keyring: Keyring, earlySeconds: number, cacheSize = 0) {
     this.#keyring = keyring
     this.#earlyMs = earlySeconds * 1000
+    this.#opened = new OpenedTokens(cacheSize)
   }
 
   /** What a row keeps of a token set. */
@@ -39,8 +44,13 @@ export class SealedTokens {
    * @throws {KeyError} `sealed_data_invalid` when the row was altered or its blob belongs elsewhere; `key_wrong`.
    */
   open(row: TokenRow): TokenSet {
+    const place = associatedData(row)
+    const known = this.#opened.get(row, place)
+    if (known !== undefined) return known
     try {
-      return TokenSet.parse(this.#keyring.open(row.sealed, associatedData(row)))
+      const tokens = TokenSet.parse(this.#keyring.open(row.sealed, place))
+      this.#opened.add(row, place, tokens)
+      return tokens
     } catch (error) {
       if (!(error instanceof KeyError)) throw error
       const message = `The tokens of the connection ${row.id} (${row.provider}) cannot be opened. ${error.message}`
@@ -48,10 +58,69 @@ export class SealedTokens {
     }
   }
 
+  /** Drops what was opened for a row from memory. */
+  forget(id: string): void {
+    this.#opened.forget(id)
+  }
+
+  /** Drops everything that was opened from memory. */
+  forgetAll(): void {
+    this.#opened.clear()
+  }
+
   /** When a token set is due for renewal; `undefined` when it never is. */
   dueAt(tokens: TokenSet): number | undefined {
     return refreshDueAt(tokens, this.#earlyMs) ?? undefined
   }
+}
+
+interface Opened {
+  sealed: Uint8Array
+  place: string
+  tokens: TokenSet
+}
+
+/**
+ * Token sets that were opened before. One is given out only for a row whose sealed bytes and address are the very
+ * same, so it is what opening would yield. Two generations instead of a list by age: at most twice `size`.
+ */
+class OpenedTokens {
+  readonly #size: number
+  #young = new Map<string, Opened>()
+  #old = new Map<string, Opened>()
+
+  constructor(size: number) {
+    this.#size = size
+  }
+
+  get({ id, sealed }: TokenRow, place: string): TokenSet | undefined {
+    const opened = this.#young.get(id) ?? this.#old.get(id)
+    if (opened === undefined || opened.place !== place || !sameBytes(opened.sealed, sealed)) return undefined
+    return opened.tokens
+  }
+
+  add({ id, sealed }: TokenRow, place: string, tokens: TokenSet): void {
+    if (this.#size === 0) return
+    if (this.#young.size >= this.#size) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(id, { sealed, place, tokens })
+  }
+
+  forget(id: string): void {
+    this.#young.delete(id)
+    this.#old.delete(id)
+  }
+
+  clear(): void {
+    this.#young.clear()
+    this.#old.clear()
+  }
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0
 }
 
 function associatedData(place: TokenPlace): string {

@@ -176,11 +176,13 @@ class SqliteStore implements Store {
   }
 
   find(tenant: string, user: string, provider: string, account?: string): Awaitable<readonly TokenRow[]> {
-    const text = account === undefined ? sql.find : sql.findAccount
-    const place = account === undefined ? [tenant, user, provider] : [tenant, user, provider, account]
-    return this.#busy.run(() =>
-      this.#values(text, ...place).map((row) => toTokenRow(tenant, user, provider, row)),
-    )
+    return this.#busy.run(() => {
+      const found =
+        account === undefined
+          ? this.#values(sql.find, tenant, user, provider)
+          : this.#values(sql.findAccount, tenant, user, provider, account)
+      return found.map((row) => toTokenRow(tenant, user, provider, row))
+    })
   }
 
   list(filter: RowFilter): Awaitable<readonly ConnectionRow[]> {
