@@ -6,6 +6,7 @@ import type { Registration, RegistrationSource } from '../oauth/index.ts'
 import {
   provider as catalogueProvider,
   providers as catalogueProviders,
+  nearestNames,
   type Provider,
 } from '../providers/index.ts'
 import { clientText, readClient, unreadClientKeys } from './client.ts'
@@ -21,7 +22,6 @@ import {
 } from './config-file.ts'
 import { type Environment, readVariable, settingVariables } from './environment.ts'
 import { type MissingKey, missingClientMessage, missingKeys } from './missing-client.ts'
-import { nearestName } from './nearest-name.ts'
 import { providerFromRow } from './provider-row.ts'
 import { absoluteVaultUrl, invalid, Settings } from './settings.ts'
 
@@ -224,7 +224,7 @@ export class Config implements RegistrationSource {
       const named = await this.provider(name).catch(() => undefined)
       if (named?.id === provider.id) return name
     }
-    return nearestName(provider.id, sections)
+    return nearestNames(provider.id, sections)[0]
   }
 
   #file(): string {

@@ -2,8 +2,8 @@
 // probably meant. A value is never quoted, because it may be a secret that landed under the wrong key.
 import { join, resolve } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
+import { nearestNames } from '../providers/index.ts'
 import type { Layer, Table } from './config-file.ts'
-import { nearestName } from './nearest-name.ts'
 
 /** The keys of `[auth.<provider>]`; anything else there is a value for one of the provider's URL variables. */
 export const clientKeys = [
@@ -137,7 +137,7 @@ function checkClient(path: string, id: string, value: unknown, warn: (message: s
   for (const key of Object.keys(table)) {
     const known: readonly string[] = clientKeys
     // Other keys may be URL variables, which only the provider knows: `registration` checks them.
-    if (known.includes(key) || (!nearestName(key, known) && !plainKeys.includes(key))) continue
+    if (known.includes(key) || (nearestNames(key, known).length === 0 && !plainKeys.includes(key))) continue
     warn(unknownKey(path, key, known, ['auth', id]))
   }
 }
@@ -152,7 +152,7 @@ export function unknownKey(
   const place = section.length ? `[${section.join('.')}] ` : ''
   if (section.length && plainKeys.includes(key))
     return `${file}: ${key} stands in ${place.trim()}; move it above the first [section].`
-  const near = nearestName(key, known)
+  const near = nearestNames(key, known)[0]
   return `${file}: nothing reads ${place}${key}.${near ? ` Did you mean ${near}?` : ` Known: ${known.join(', ')}.`}`
 }
 

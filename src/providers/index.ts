@@ -2,6 +2,7 @@
 export { defineProvider, extendProvider } from './definition.ts'
 export { type HostKind, hostKind } from './host.ts'
 export { provider, providers } from './lookup.ts'
+export { nearestNames } from './nearest-name.ts'
 export type {
   Provider,
   ProviderDefinition,
