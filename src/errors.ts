@@ -1,5 +1,6 @@
 // Every error that toolgrant throws on purpose: one class for each thing a caller does differently,
 // one code for each diagnosis. The hierarchy ends here: no other file declares an error class.
+// Over 400 lines because the whole hierarchy is to be read in one place.
 //
 // No message ever contains a token, code, secret, header or raw body. Text that a remote party chose
 // is passed through `quote`, which JSON-encodes and shortens it.

@@ -181,7 +181,7 @@ describe('what is written', () => {
     for (const file of sources()) {
       const lines = readFileSync(file, 'utf8').split('\n')
       lines.forEach((line, index) => {
-        if (!/^export (?:declare |abstract |async )*(?:function|class|const|interface|type) /.test(line))
+        if (!/^export (?:declare |abstract |async )*(?:function|class|const|interface|type) \w/.test(line))
           return
         // Overloads share the comment of the first.
         const name = /(?:function|class|const|interface|type) (\w+)/.exec(line)?.[1]
@@ -214,10 +214,11 @@ describe('what is written', () => {
     for (const file of published) expect(files).toContain(file)
   })
 
-  it('keeps files under 400 lines, data aside', () => {
+  it('keeps files under 400 lines, data aside, unless the reason stands at the top', () => {
     const long = sources()
-      .map((file) => ({ file: relative(root, file), lines: readFileSync(file, 'utf8').split('\n').length }))
-      .filter(({ file, lines }) => lines > 400 && !/catalog/.test(file))
-    expect(long).toEqual([])
+      .map((file) => ({ file: relative(root, file), lines: readFileSync(file, 'utf8').split('\n') }))
+      .filter(({ file, lines }) => lines.length > 400 && !/catalog/.test(file))
+      .filter(({ lines }) => !/over 400 lines because/i.test(lines.slice(0, 8).join(' ')))
+    expect(long.map(({ file, lines }) => `${file} ${lines.length}`)).toEqual([])
   })
 })
