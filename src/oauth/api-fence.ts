@@ -1,7 +1,7 @@
 // Which hosts may receive a provider's token, and what a relative URL means. The rule in one small file:
 // a token goes to the provider's API hosts, and nowhere else (RFC 6750 section 5.2, token redirect).
 import { ConfigurationError, quote, RequestRefusedError } from '../errors.ts'
-import { assertSecureUrl } from './transport.ts'
+import { assertSecureUrl } from './secure-url.ts'
 
 /** Options of {@link ApiFence}. */
 export interface ApiFenceOptions {

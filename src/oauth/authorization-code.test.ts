@@ -363,6 +363,7 @@ describe('an id_token', () => {
     ['from a clock 20 seconds ahead', { iat: now / 1000 + 20 }],
     ['that ended 20 seconds ago', { exp: now / 1000 - 20 }],
     ['whose issuer has the slash that a bare host has anyway (Auth0)', { iss: `${issuer}/` }],
+    ['whose issuer has no scheme (Google)', { iss: 'as.example' }],
     ['signed with ES256 (Yahoo)', {}, { alg: 'ES256' }],
     ['signed with HS256 (LINE)', {}, { alg: 'HS256' }],
     ['signed with EdDSA', {}, { alg: 'EdDSA' }],

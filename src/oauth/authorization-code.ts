@@ -4,12 +4,11 @@ import { argumentError, quote } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import { assertInTime, type Callback, readCallback } from './callback.ts'
 import type { Client } from './client.ts'
-import { resolveEndpoints } from './discovery.ts'
-import { assertIdToken } from './id-token.ts'
+import { resolveEndpoints } from './endpoints.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
 import type { RequestOptions } from './request-options.ts'
 import type { TokenAnswer } from './response-reader.ts'
-import { type LibraryCall, requestTokens } from './token-endpoint.ts'
+import type { LibraryCall } from './token-endpoint.ts'
 import { TokenSet } from './token-set.ts'
 
 /** A bare code, from a caller who has checked the state in another way, and says so. */
@@ -43,8 +42,10 @@ export async function authorizationCodeGrant(
   const resolved = await resolveEndpoints(provider, client, options)
   const { code, extra } = read(resolved)
   const answer = await exchangeCode(resolved, client, pending, code, options)
-  if (answer.idToken !== undefined)
+  if (answer.idToken !== undefined) {
+    const { assertIdToken } = await import('./id-token.ts')
     await assertIdToken(resolved, client, answer.idToken, pending.nonce, options)
+  }
   return tokenSetFrom(answer, pending, extra, options)
 }
 
@@ -75,7 +76,7 @@ function assertSamePair(provider: Provider, client: Client, pending: PendingAuth
     )
 }
 
-function exchangeCode(
+async function exchangeCode(
   provider: Provider,
   client: Client,
   pending: PendingAuthorization,
@@ -102,6 +103,7 @@ function exchangeCode(
         { ...callOptions, additionalParameters: { ...provider.tokenParams, ...options.extraParams } },
       ),
   }
+  const { requestTokens } = await import('./token-endpoint.ts')
   return requestTokens({ provider, client }, request, options)
 }
 

@@ -3,7 +3,7 @@
 import { argumentError, ConfigurationError, quote } from '../errors.ts'
 import { joinScopes, type Provider, splitScopes } from '../providers/index.ts'
 import type { Client } from './client.ts'
-import { resolveEndpoints } from './discovery.ts'
+import { resolveEndpoints } from './endpoints.ts'
 import { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 import { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
 import type { RequestOptions } from './request-options.ts'

@@ -95,10 +95,11 @@ function wordsOnly(error: unknown): Error {
 function expectedIssuer(provider: Provider, claims: Claims): oauth4webapi.AuthorizationServer {
   const server = serverMetadata(provider)
   const { iss, tid } = claims
-  if (typeof iss !== 'string' || !URL.canParse(iss)) return server
-  if (sameIssuer(iss, server.issuer)) return { ...server, issuer: iss }
+  if (typeof iss !== 'string') return server
+  const same = sameIssuer(iss, server.issuer) || sameIssuer(`https://${iss}`, server.issuer) // Google: no scheme
+  if (same) return { ...server, issuer: iss }
   if (provider.issuerVaries !== true) return server
-  if (typeof tid !== 'string') return { ...server, issuer: iss }
+  if (typeof tid !== 'string') return URL.canParse(iss) ? { ...server, issuer: iss } : server
   const path = new URL(server.issuer).pathname.replace(/^\/[^/]+/, () => `/${encodeURIComponent(tid)}`)
   return { ...server, issuer: new URL(path, server.issuer).href }
 }

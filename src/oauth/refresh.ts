@@ -3,11 +3,10 @@
 import { RefreshFailedError } from '../errors.ts'
 import { joinScopes, type Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
-import { resolveEndpoints } from './discovery.ts'
-import { idTokenAfterRefresh } from './id-token.ts'
+import { resolveEndpoints } from './endpoints.ts'
 import type { RequestOptions } from './request-options.ts'
 import type { TokenAnswer } from './response-reader.ts'
-import { type LibraryCall, requestTokens } from './token-endpoint.ts'
+import type { LibraryCall } from './token-endpoint.ts'
 import { TokenSet } from './token-set.ts'
 
 /** Options of {@link refreshTokenGrant}. */
@@ -38,6 +37,7 @@ export async function refreshTokenGrant(
   const { refreshToken } = tokens
   if (refreshToken === undefined) throw withoutRefreshToken(provider)
   const resolved = await resolveEndpoints(provider, client, options)
+  const { idTokenAfterRefresh } = await import('./id-token.ts')
   const answer = await sendRefresh(resolved, client, tokens, refreshToken, options)
   return new TokenSet({
     accessToken: answer.accessToken,
@@ -51,7 +51,7 @@ export async function refreshTokenGrant(
   })
 }
 
-function sendRefresh(
+async function sendRefresh(
   provider: Provider,
   client: Client,
   tokens: TokenSet,
@@ -71,6 +71,7 @@ function sendRefresh(
   }
   const { refreshUrl } = provider
   const target = refreshUrl === undefined ? provider : { ...provider, tokenUrl: refreshUrl }
+  const { requestTokens } = await import('./token-endpoint.ts')
   return requestTokens({ provider: target, client }, request, options)
 }
 

@@ -57,7 +57,7 @@ export function strictRefusal(body: JsonObject): Refusal | undefined {
   }
   const code = firstCode(body, strictCodeFields)
   if (code !== undefined) return { error: code, description: description ?? textOf(body, ['err']) }
-  const failed = isNo(own(body, 'ok')) || isNo(own(body, 'success')) || isFailureWord(own(body, 'status'))
+  const failed = isNo(own(body, 'ok')) || isNo(own(body, 'success')) || isFailure(own(body, 'status'))
   return failed ? named({ error: 'error', description }, body) : undefined
 }
 
@@ -151,8 +151,10 @@ function isNo(value: unknown): boolean {
   return value === false || value === 0 || (typeof value === 'string' && /^(false|0|no)$/i.test(value.trim()))
 }
 
-function isFailureWord(value: unknown): boolean {
-  return typeof value === 'string' && /^(error|fail|failed|failure)$/i.test(value.trim())
+function isFailure(status: unknown): boolean {
+  return (
+    status === false || (typeof status === 'string' && /^(error|fail|failed|failure)$/i.test(status.trim()))
+  )
 }
 
 function own(body: JsonObject, name: string): unknown {

@@ -207,6 +207,16 @@ const understood: Understood[] = [
     { expiresAt: in1h },
   ],
   [
+    'expires_on as an American date (Azure App Service)',
+    { ...minimal, expires_on: '03/01/2026 13:00:00 +00:00' },
+    { expiresAt: in1h },
+  ],
+  [
+    'expires_on as an American date of half days',
+    { ...minimal, expires_on: '3/1/2026 1:00:00 PM' },
+    { expiresAt: in1h },
+  ],
+  [
     'expires_at as a word that Date.parse would take for 2001',
     { ...minimal, expires_at: '1 month' },
     { expiresAt: undefined },
@@ -470,6 +480,7 @@ const refused: Refused[] = [
   ['ok false beside a token', { ok: false, ...minimal }, 'error', undefined],
   ['success "false" beside a token', { success: 'false', ...minimal, message: 'no' }, 'error', 'no'],
   ['status "error" beside a token', { status: 'error', ...minimal }, 'error', undefined],
+  ['status false beside a token', { status: false, ...minimal }, 'error', undefined],
   [
     'errcode beside a token (WeChat)',
     { errcode: 40029, errmsg: 'invalid code', ...minimal },

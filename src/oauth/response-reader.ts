@@ -165,7 +165,9 @@ function withoutSecrets(text: string, secrets: readonly string[]): string {
 function encodings(given: string): string[] {
   const secret = given.toWellFormed()
   const form = new URLSearchParams([['', secret]]).toString().slice(1)
-  return [...new Set([secret, encodeURIComponent(secret), form, JSON.stringify(secret).slice(1, -1)])]
+  const decodedTwice = secret.replaceAll('+', ' ')
+  const shown = [secret, encodeURIComponent(secret), form, decodedTwice]
+  return [...new Set(shown.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]))]
 }
 
 /** Seconds to wait, from `Retry-After` as a number or a date (RFC 9110 section 10.2.3). */

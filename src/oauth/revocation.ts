@@ -3,11 +3,8 @@
 import { ConfigurationError, TokenEndpointError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
-import { resolveEndpoints } from './discovery.ts'
+import { resolveEndpoints } from './endpoints.ts'
 import type { RequestOptions } from './request-options.ts'
-import { throwIfNotSuccess } from './response-reader.ts'
-import { sendThroughLibrary } from './token-endpoint.ts'
-import { exchange } from './transport.ts'
 
 /** Options of {@link revokeToken}. */
 export interface RevocationOptions extends RequestOptions {
@@ -46,8 +43,10 @@ export async function revokeToken(
   }
 }
 
-function revokeByForm(provider: Provider, client: Client, token: string, options: RevocationOptions) {
+async function revokeByForm(provider: Provider, client: Client, token: string, options: RevocationOptions) {
   const hint = options.tokenTypeHint === undefined ? {} : { token_type_hint: options.tokenTypeHint }
+  const { sendThroughLibrary } = await import('./token-endpoint.ts')
+  const { throwIfNotSuccess } = await import('./response-reader.ts')
   return sendThroughLibrary(
     { provider, client },
     {
@@ -69,6 +68,8 @@ function revokeByForm(provider: Provider, client: Client, token: string, options
 async function revokeByBearer(provider: Provider, url: string, token: string, options: RevocationOptions) {
   const headers = { ...provider.tokenRequestHeaders, authorization: `Bearer ${token}` }
   const request = { who: provider.id, what: 'revocation', url, method: 'POST', headers } as const
+  const { throwIfNotSuccess } = await import('./response-reader.ts')
+  const { exchange } = await import('./transport.ts')
   const answer = await exchange(request, options)
   throwIfNotSuccess(answer, {
     provider,

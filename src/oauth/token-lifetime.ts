@@ -72,7 +72,10 @@ function numberIn(text: string): number | undefined {
   return /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : undefined
 }
 
-/** A date in the forms of ISO 8601 (UTC unless it says otherwise) and RFC 9110; `Date.parse` alone takes too much. */
+/** Dates that are not ISO 8601: of RFC 9110, and `06/20/2026 02:57:58 +00:00` (Azure App Service). */
+const otherDate = /^(?:[a-z]{3,9},? (?:\d{1,2}[ -][a-z]{3}|[a-z]{3} \d{1,2})\b|\d{1,2}\/\d{1,2}\/\d{4} \d)/i
+
+/** A date, in UTC unless it says otherwise; `Date.parse` alone takes too much and means local time. */
 function dateOf(value: unknown): number | undefined {
   if (typeof value !== 'string') return undefined
   const text = value.trim()
@@ -81,8 +84,8 @@ function dateOf(value: unknown): number | undefined {
     const [, day, time = '00:00:00', zone = 'Z'] = iso
     return validDate(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
   }
-  if (!/^[a-z]{3,9},? (\d{1,2}[ -][a-z]{3}|[a-z]{3} \d{1,2})\b/i.test(text)) return undefined
-  return validDate(/(GMT|UTC|[+-]\d{4})$/i.test(text) ? text : `${text} GMT`)
+  if (!otherDate.test(text)) return undefined
+  return validDate(/(GMT|UTC|Z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text} GMT`)
 }
 
 function validDate(text: string): number | undefined {

@@ -8,7 +8,7 @@ import {
   quote,
   TimeoutError,
 } from '../errors.ts'
-import { hostKind } from '../providers/index.ts'
+import { assertSecureUrl } from './secure-url.ts'
 import { defaultTimeoutMs, maxAnswerBytes, type RequestOptions } from './request-options.ts'
 
 /** An answer, read to its end. */
@@ -192,27 +192,5 @@ function tooLarge({ who, what }: Exchange, response: Response): InvalidResponseE
     'response_too_large',
     `${who} answered the ${what} request with more than ${maxAnswerBytes} bytes. Check the URL in the provider: this is not an OAuth answer.`,
     { status: response.status },
-  )
-}
-
-/**
- * Refuses a URL that would carry secrets in the clear (RFC 6749 section 3.2: TLS is required).
- * Loopback is exempt (RFC 8252 section 8.3).
- *
- * @throws {ConfigurationError} `insecure_url`.
- * @throws {TypeError} `invalid_argument` when it is not an absolute URL.
- */
-export function assertSecureUrl(
-  url: string,
-  options: Pick<RequestOptions, 'allowInsecureRequests'> = {},
-): void {
-  if (!URL.canParse(url)) throw argumentError(`${quote(url)} is not an absolute URL.`)
-  const { protocol, hostname } = new URL(url)
-  if (protocol === 'https:') return
-  if (protocol === 'http:' && (hostKind(hostname) === 'loopback' || options.allowInsecureRequests === true))
-    return
-  throw new ConfigurationError(
-    'insecure_url',
-    `${quote(`${protocol}//${hostname}`)} is not safe for secrets: use https (http is accepted on loopback only).`,
   )
 }

@@ -1,0 +1,27 @@
+// Which URLs may carry secrets: https, and http to this machine.
+// RFC 6749 section 3.2 (TLS is required), RFC 8252 section 8.3 (loopback).
+import { argumentError, ConfigurationError, quote } from '../errors.ts'
+import { hostKind } from '../providers/index.ts'
+import type { RequestOptions } from './request-options.ts'
+
+/**
+ * Refuses a URL that would carry secrets in the clear (RFC 6749 section 3.2: TLS is required).
+ * Loopback is exempt (RFC 8252 section 8.3).
+ *
+ * @throws {ConfigurationError} `insecure_url`.
+ * @throws {TypeError} `invalid_argument` when it is not an absolute URL.
+ */
+export function assertSecureUrl(
+  url: string,
+  options: Pick<RequestOptions, 'allowInsecureRequests'> = {},
+): void {
+  if (!URL.canParse(url)) throw argumentError(`${quote(url)} is not an absolute URL.`)
+  const { protocol, hostname } = new URL(url)
+  if (protocol === 'https:') return
+  if (protocol === 'http:' && (hostKind(hostname) === 'loopback' || options.allowInsecureRequests === true))
+    return
+  throw new ConfigurationError(
+    'insecure_url',
+    `${quote(`${protocol}//${hostname}`)} is not safe for secrets: use https (http is accepted on loopback only).`,
+  )
+}
