@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { NetworkError, TimeoutError } from '../errors.ts'
 import { defineProvider } from '../providers/index.ts'
-import { canRevoke, discover, resolveEndpoints } from './discovery.ts'
+import { canRevoke, discover, resolveEndpoints } from './endpoints.ts'
 import type { RequestOptions } from './request-options.ts'
 
 const oidc = '/.well-known/openid-configuration'

@@ -1,14 +1,8 @@
 // Finding a provider's endpoints from its issuer.
 // OpenID Connect Discovery section 4, RFC 8414 section 3; the answers are cached for an hour.
 import { ConfigurationError, InvalidResponseError, quote, ToolgrantError } from '../errors.ts'
-import {
-  hostKind,
-  type Provider,
-  resolveVariables,
-  type TokenEndpointAuthMethod,
-} from '../providers/index.ts'
+import { hostKind } from '../providers/index.ts'
 import { parseBody } from './answer-body.ts'
-import type { Client } from './client.ts'
 import { sameIssuer } from './issuer.ts'
 import { isTransient } from './refresh-failure.ts'
 import type { RequestOptions } from './request-options.ts'

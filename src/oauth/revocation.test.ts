@@ -3,7 +3,7 @@ import { type ScriptedServer, startScriptedServer } from '../../test/servers/scr
 import { TokenEndpointError } from '../errors.ts'
 import { defineProvider, type ProviderFacts } from '../providers/index.ts'
 import type { Client } from './client.ts'
-import { canRevoke } from './discovery.ts'
+import { canRevoke } from './endpoints.ts'
 import { isTransient } from './refresh-failure.ts'
 import { type RevocationOptions, revokeToken } from './revocation.ts'
 

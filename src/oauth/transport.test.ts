@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { ConfigurationError, InvalidResponseError, NetworkError, TimeoutError } from '../errors.ts'
 import type { RequestOptions } from './request-options.ts'
-import { assertSecureUrl, exchange } from './transport.ts'
+import { assertSecureUrl } from './secure-url.ts'
+import { exchange } from './transport.ts'
 
 let server: ScriptedServer
 const rawServers: Server[] = []

@@ -8,8 +8,8 @@ import {
   quote,
   TimeoutError,
 } from '../errors.ts'
-import { assertSecureUrl } from './secure-url.ts'
 import { defaultTimeoutMs, maxAnswerBytes, type RequestOptions } from './request-options.ts'
+import { assertSecureUrl } from './secure-url.ts'
 
 /** An answer, read to its end. */
 export interface Answer {
