@@ -325,19 +325,8 @@ describe('P32 on the wire', () => {
   })
 })
 
-function jwt(claims: Record<string, unknown>, header: Record<string, unknown> = { alg: 'RS256' }): string {
-  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  return `${part(header)}.${part(claims)}.c2lnbmF0dXJl`
-}
-
-type IdTokenCase = [
-  name: string,
-  claims: Record<string, unknown>,
-  header?: Record<string, unknown> | undefined,
-  facts?: Partial<ProviderFacts>,
-]
-
 describe('an id_token', () => {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const issuer = 'https://as.example'
   const good = {
     iss: issuer,
@@ -347,102 +336,31 @@ describe('an id_token', () => {
     exp: now / 1000 + 300,
     nonce: 'n-1',
   }
+  const changes: Changes = { facts: { issuer }, pending: { issuer, nonce: 'n-1' } }
 
-  function signIn(idToken: string, changes: Changes = {}) {
-    server.answer = () => ({ body: { access_token: 'canary-access', id_token: idToken } })
-    return grant({
-      ...changes,
-      facts: { issuer, ...changes.facts },
-      pending: { issuer, nonce: 'n-1', ...changes.pending },
-    })
-  }
-
-  it.each<IdTokenCase>([
-    ['as it should be', {}],
-    ['for several audiences, us the authorised party', { aud: ['client-1', 'other'], azp: 'client-1' }],
-    ['from a clock 20 seconds ahead', { iat: now / 1000 + 20 }],
-    ['that ended 20 seconds ago', { exp: now / 1000 - 20 }],
-    ['whose issuer has the slash that a bare host has anyway (Auth0)', { iss: `${issuer}/` }],
-    ['whose issuer has no scheme (Google)', { iss: 'as.example' }],
-    ['signed with ES256 (Yahoo)', {}, { alg: 'ES256' }],
-    ['signed with HS256 (LINE)', {}, { alg: 'HS256' }],
-    ['signed with EdDSA', {}, { alg: 'EdDSA' }],
-    ['with claims beyond ASCII', { name: 'Ådä 密' }],
-    [
-      'of a tenant (Microsoft)',
-      { iss: 'https://login.example/9f/v2.0', tid: '9f' },
-      undefined,
-      { issuer: 'https://login.example/common/v2.0', issuerVaries: true },
-    ],
-    [
-      'of an issuer that varies in its own way (Webex)',
-      { iss: 'https://idbroker.example/idb' },
-      undefined,
-      { issuerVaries: true },
-    ],
-  ])('%s is taken', async (_, changes, header, facts) => {
-    const idToken = jwt({ ...good, ...changes }, header)
-    expect((await signIn(idToken, facts === undefined ? {} : { facts })).idToken).toBe(idToken)
+  it('that is for this sign-in is kept', async () => {
+    const id_token = `${part({ alg: 'RS256' })}.${part(good)}.c2ln`
+    server.answer = () => ({ body: { access_token: 'a', id_token } })
+    expect((await grant(changes)).idToken).toBe(id_token)
   })
 
-  it.each<IdTokenCase>([
-    ['from another issuer', { iss: 'https://evil.example' }],
-    ['from another path of the issuer', { iss: `${issuer}/b` }],
-    ['without an issuer', { iss: undefined }],
-    ['for another client', { aud: 'other' }],
-    ['for several, another one authorised', { aud: ['client-1', 'other'], azp: 'other' }],
-    ['for several, nobody authorised', { aud: ['client-1', 'other'] }],
-    ['that has ended', { exp: now / 1000 - 60 }],
-    ['without an end', { exp: undefined }],
-    ['with another nonce', { nonce: 'n-2' }],
-    ['without the nonce', { nonce: undefined }],
-    ['without a subject', { sub: undefined }],
-    ['that is unsigned', {}, { alg: 'none' }],
-    ['without an algorithm', {}, {}],
-    [
-      'of another tenant (Microsoft)',
-      { iss: 'https://login.example/9f/v2.0', tid: '77' },
-      undefined,
-      { issuer: 'https://login.example/common/v2.0', issuerVaries: true },
-    ],
-    [
-      'of a tenant that is a path',
-      { iss: 'https://login.example/9f/../v2.0', tid: '9f/..' },
-      undefined,
-      { issuer: 'https://login.example/common/v2.0', issuerVaries: true },
-    ],
-  ])('%s is refused, and nothing is kept', async (_, changes, header, facts) => {
-    const failure = await signIn(
-      jwt({ ...good, ...changes }, header),
-      facts === undefined ? {} : { facts },
-    ).catch((error: unknown) => error)
+  it('R22 P59 that is for another is refused, and shows neither itself nor a token', async () => {
+    const id_token = `${part({ alg: 'RS256' })}.${part({ ...good, aud: 'other', email: 'canary@example.com' })}.c2ln`
+    server.answer = () => ({ body: { access_token: 'canary-access', id_token } })
+    const failure = await grant(changes).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(InvalidResponseError)
     expect(failure).toMatchObject({ code: 'id_token_invalid' })
-  })
-
-  it('R22 P59 that is refused shows neither itself nor a token', async () => {
-    const secret = jwt({ ...good, aud: 'other', email: 'canary@example.com' })
-    const failure = await signIn(secret).catch((error: unknown) => error)
     const shown = inspect(failure, { depth: null, showHidden: true })
-    for (const hidden of [secret, secret.split('.')[1], 'canary']) expect(shown).not.toContain(hidden)
+    for (const hidden of [...id_token.split('.').slice(1), 'canary']) expect(shown).not.toContain(hidden)
   })
 
-  it.each([
-    ['that is no JWT', 'hello'],
-    ['of two parts', 'a.b'],
-    ['whose claims are no JSON', `${jwt(good).split('.')[0]}.!!!!.x`],
-    ['whose claims are a list', `${jwt(good).split('.')[0]}.${Buffer.from('[]').toString('base64url')}.x`],
-  ])('%s is refused', async (_, idToken) => {
-    await expect(signIn(idToken)).rejects.toMatchObject({ code: 'id_token_invalid' })
+  it('that is missing is no reason to lose the tokens', async () => {
+    const tokens = await grant(changes)
+    expect([tokens.accessToken, tokens.idToken]).toEqual(['canary-access', undefined])
   })
 
   it('is kept unread where the issuer is unknown', async () => {
     server.answer = () => ({ body: { access_token: 'a', id_token: 'e.y.J' } })
     expect((await grant()).idToken).toBe('e.y.J')
-  })
-
-  it('that is missing is no reason to lose the tokens', async () => {
-    const tokens = await grant({ facts: { issuer }, pending: { issuer, nonce: 'n-1' } })
-    expect([tokens.accessToken, tokens.idToken]).toEqual(['canary-access', undefined])
   })
 })

@@ -9,7 +9,7 @@ import {
   TokenExpiredError,
   UnauthorizedError,
 } from '../errors.ts'
-import { defineProvider, type ProviderFacts } from '../providers/index.ts'
+import { defineProvider } from '../providers/index.ts'
 import { refreshingTokens } from './refreshing-tokens.ts'
 import { Session, type SessionOptions, type SessionRequestInit } from './session.ts'
 import { TokenSet } from './token-set.ts'
@@ -370,56 +370,4 @@ describe('a signal', () => {
       { signal, validForSeconds: 5, rejected: 'canary-0' },
     ])
   })
-})
-
-describe('R19 the token travels as the provider wants it', () => {
-  function placed(facts: Partial<ProviderFacts>, source: TokenSource | TokenSet = tokens) {
-    const endpoints = {
-      authorizationUrl: `${api.origin}/a`,
-      tokenUrl: `${api.origin}/t`,
-      apiBaseUrl: `${api.origin}/v1`,
-    }
-    return new Session(source, { provider: defineProvider({ id: 'acme', ...facts, ...endpoints }) })
-  }
-
-  it.each([
-    ['Authorization: OAuth', 'authorization', 'OAuth canary-0'],
-    ['Authorization: Bearer', 'authorization', 'Bearer canary-0'],
-    ['X-Shopify-Access-Token', 'x-shopify-access-token', 'canary-0'],
-    ['X-Token: Token', 'x-token', 'Token canary-0'],
-  ])('as the header %s', async (accessTokenHeader, name, value) => {
-    await placed({ accessTokenHeader }).fetch('/x?a=b', { headers: { 'x-a': 'b', [name]: 'evil' } })
-    const [request] = api.requests
-    expect(request?.headers).toMatchObject({ [name]: value, 'x-a': 'b' })
-    expect(request?.url).toBe('/v1/x?a=b')
-    if (name !== 'authorization') expect(request?.headers.authorization).toBeUndefined()
-  })
-
-  it('in the query, over one that the caller put there', async () => {
-    const session = placed({ accessTokenQueryParam: 'oauth_token' })
-    await session.fetch('/x?a=b%20c&oauth_token=evil#top', { method: 'POST', body: 'hello' })
-    await session.fetch(
-      new Request(`${api.origin}/v1/y`, { method: 'POST', body: 'there', headers: { 'x-a': 'b' } }),
-    )
-    expect(api.requests.map(({ url, body }) => [url, body])).toEqual([
-      ['/v1/x?a=b+c&oauth_token=canary-0', 'hello'],
-      ['/v1/y?oauth_token=canary-0', 'there'],
-    ])
-    expect(api.requests[1]?.headers['x-a']).toBe('b')
-    expect(authorizations()).toEqual([undefined, undefined])
-  })
-
-  it.each<Partial<ProviderFacts>>([{ accessTokenHeader: 'x-token' }, { accessTokenQueryParam: 'token' }])(
-    'and is withheld, renewed and repeated all the same: %j',
-    async (facts) => {
-      const shown = ({ url, headers }: { url: string; headers: Record<string, unknown> }) =>
-        headers['x-token'] ?? new URL(url, api.origin).searchParams.get('token')
-      api.answer = (request) => (shown(request) === 'canary-0' ? { status: 401 } : {})
-      const session = placed(facts, renewing())
-      expect((await session.fetch('/x', { method: 'POST', body: 'again' })).status).toBe(200)
-      await session.fetch('/x', { withholdToken: true })
-      expect(api.requests.map(shown)).toEqual(['canary-0', 'canary-1', null])
-      expect(api.requests.map(({ body }) => body)).toEqual(['again', 'again', ''])
-    },
-  )
 })

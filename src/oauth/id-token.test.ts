@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest'
+import { InvalidResponseError } from '../errors.ts'
+import { defineProvider, type Provider, type ProviderFacts } from '../providers/index.ts'
+import { assertIdToken, idTokenAfterRefresh } from './id-token.ts'
+
+const now = Date.parse('2026-03-01T12:00:00Z')
+const issuer = 'https://as.example'
+const client = { clientId: 'client-1' }
+const good = {
+  iss: issuer,
+  aud: 'client-1',
+  sub: 'ada',
+  iat: now / 1000,
+  exp: now / 1000 + 300,
+  nonce: 'n-1',
+}
+
+function jwt(claims: Record<string, unknown>, header: Record<string, unknown> = { alg: 'RS256' }): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  return `${part(header)}.${part(claims)}.c2lnbmF0dXJl`
+}
+
+function providerWith(facts: Partial<ProviderFacts> = {}): Provider {
+  const endpoints = { authorizationUrl: `${issuer}/authorize`, tokenUrl: `${issuer}/token` }
+  return defineProvider({ id: 'acme', issuer, ...facts, ...endpoints })
+}
+
+function check(idToken: string, facts?: Partial<ProviderFacts>, nonce: string | undefined = 'n-1') {
+  return assertIdToken(providerWith(facts), client, idToken, nonce, { now: () => now })
+}
+
+type IdTokenCase = [
+  name: string,
+  claims: Record<string, unknown>,
+  header?: Record<string, unknown> | undefined,
+  facts?: Partial<ProviderFacts>,
+]
+
+describe('an id_token of the code grant', () => {
+  it.each<IdTokenCase>([
+    ['as it should be', {}],
+    ['for several audiences, us the authorised party', { aud: ['client-1', 'other'], azp: 'client-1' }],
+    ['from a clock 20 seconds ahead', { iat: now / 1000 + 20 }],
+    ['that ended 20 seconds ago', { exp: now / 1000 - 20 }],
+    ['whose issuer has the slash that a bare host has anyway (Auth0)', { iss: `${issuer}/` }],
+    ['whose issuer has no scheme (Google)', { iss: 'as.example' }],
+    ['signed with ES256 (Yahoo)', {}, { alg: 'ES256' }],
+    ['signed with HS256 (LINE)', {}, { alg: 'HS256' }],
+    ['signed with EdDSA', {}, { alg: 'EdDSA' }],
+    ['with claims beyond ASCII', { name: 'Ådä 密' }],
+    [
+      'of a tenant (Microsoft)',
+      { iss: 'https://login.example/9f/v2.0', tid: '9f' },
+      undefined,
+      { issuer: 'https://login.example/common/v2.0', issuerVaries: true },
+    ],
+    [
+      'of an issuer that varies in its own way (Webex)',
+      { iss: 'https://idbroker.example/idb' },
+      undefined,
+      { issuerVaries: true },
+    ],
+  ])('%s is taken', async (_, changes, header, facts) => {
+    await expect(check(jwt({ ...good, ...changes }, header), facts)).resolves.toBeUndefined()
+  })
+
+  it.each<IdTokenCase>([
+    ['from another issuer', { iss: 'https://evil.example' }],
+    ['from another path of the issuer', { iss: `${issuer}/b` }],
+    ['without an issuer', { iss: undefined }],
+    ['for another client', { aud: 'other' }],
+    ['for several, another one authorised', { aud: ['client-1', 'other'], azp: 'other' }],
+    ['for several, nobody authorised', { aud: ['client-1', 'other'] }],
+    ['that has ended', { exp: now / 1000 - 60 }],
+    ['without an end', { exp: undefined }],
+    ['with another nonce', { nonce: 'n-2' }],
+    ['without the nonce', { nonce: undefined }],
+    ['without a subject', { sub: undefined }],
+    ['that is unsigned', {}, { alg: 'none' }],
+    ['without an algorithm', {}, {}],
+    [
+      'of another tenant (Microsoft)',
+      { iss: 'https://login.example/9f/v2.0', tid: '77' },
+      undefined,
+      { issuer: 'https://login.example/common/v2.0', issuerVaries: true },
+    ],
+    [
+      'of a tenant that is a path',
+      { iss: 'https://login.example/9f/../v2.0', tid: '9f/..' },
+      undefined,
+      { issuer: 'https://login.example/common/v2.0', issuerVaries: true },
+    ],
+  ])('%s is refused', async (_, changes, header, facts) => {
+    const failure = await check(jwt({ ...good, ...changes }, header), facts).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(InvalidResponseError)
+    expect(failure).toMatchObject({ code: 'id_token_invalid' })
+  })
+
+  it.each([
+    ['that is no JWT', 'hello'],
+    ['of two parts', 'a.b'],
+    ['whose claims are no JSON', `${jwt(good).split('.')[0]}.!!!!.x`],
+    ['whose claims are a list', `${jwt(good).split('.')[0]}.${Buffer.from('[]').toString('base64url')}.x`],
+  ])('%s is refused', async (_, idToken) => {
+    await expect(check(idToken)).rejects.toMatchObject({ code: 'id_token_invalid' })
+  })
+})
+
+describe('an id_token of a refresh answer', () => {
+  const old = jwt({ ...good, iat: 1 })
+  const kept = (fresh: string | undefined, before: string | undefined, facts?: Partial<ProviderFacts>) =>
+    idTokenAfterRefresh(providerWith(facts), client, fresh, before)
+
+  it.each<[string, Record<string, unknown>, Partial<ProviderFacts>?]>([
+    ['about the same person', { iat: 2 }],
+    ['for a list of audiences', { aud: ['other', 'client-1'] }],
+    ['whose issuer has a slash now', { iss: `${issuer}/` }],
+    ['that has ended: the old one has, too', { exp: 3 }],
+  ])('%s is taken', (_, claims, facts) => {
+    const fresh = jwt({ ...good, ...claims })
+    expect(kept(fresh, old, facts)).toBe(fresh)
+  })
+
+  it('is taken when there was none before, if the issuer is right', () => {
+    const [fresh, foreign] = [jwt(good), jwt({ ...good, iss: 'https://evil.example' })]
+    expect([kept(fresh, undefined), kept(foreign, undefined)]).toEqual([fresh, undefined])
+    expect(kept(foreign, undefined, { issuerVaries: true })).toBe(foreign)
+  })
+
+  it.each([
+    ['about another person', jwt({ ...good, sub: 'eve' })],
+    ['from another issuer', jwt({ ...good, iss: 'https://evil.example' })],
+    ['for another client', jwt({ ...good, aud: 'other' })],
+    ['without claims', jwt({})],
+    ['that is no JWT', 'hello'],
+    ['that is cut off', old.slice(0, 30)],
+    ['that is not there', undefined],
+  ])('%s leaves the old one', (_, fresh) => {
+    expect(kept(fresh, old)).toBe(old)
+  })
+})
