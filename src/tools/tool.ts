@@ -9,13 +9,11 @@ import type {
   ParametersSchema,
 } from './dialect.ts'
 import type { JsonSchema } from './json-schema.ts'
-import { Redactor } from './redactor.ts'
 import { reservedFor } from './reserved-names.ts'
 import type { AnySchema, SchemaInput, SchemaOutput } from './schema-source.ts'
 import { normaliseAuth, type ProvidersOf, type ToolAuth, type ToolAuthOption } from './tool-auth.ts'
 import { bodyOf, setBody, type ToolBody } from './tool-body.ts'
-import { type ToolContext, toolContext } from './tool-context.ts'
-import { runTool } from './tool-run.ts'
+import type { ToolContext } from './tool-context.ts'
 import { type ParseOptions, ToolSchema } from './tool-schema.ts'
 
 /** Default time limit of one run, in milliseconds. */
@@ -151,6 +149,7 @@ export class Tool<Input = unknown, Result = unknown, Accepted = unknown> {
         `The tool "${this.name}" acts at ${this.auth.map(({ provider }) => provider).join(', ')}: call it through a toolbox, which knows the user: new Toolbox({ vault, tools: [tool] }).for({ user }).call("${this.name}", input).`,
       )
     const parsed = await this.#parts.schema.parse(input, options)
+    const { Redactor, runTool, toolContext } = await import('./running.ts')
     const redactor = new Redactor()
     const result = await runTool(this, parsed, options, redactor, (signal) =>
       toolContext({

@@ -1,38 +1,27 @@
 // A toolbox bound to one user: what a model sees, and what it may call.
 import { ToolFailedError } from '../errors.ts'
-import { type AuthorizeOptions, Authorizing, type ConnectOptions } from './authorizing.ts'
+import type { AuthorizeOptions, Authorizing, ConnectOptions } from './authorizing.ts'
 import { schemaFor } from './binding.ts'
 import { type CallOutcome, outcomeName } from './call-outcome.ts'
-import { type CallOptions, type CallPath, type CallTrace, runCall } from './call-path.ts'
+import type { CallOptions, CallPath, CallTrace } from './call-path.ts'
 import type { PendingConsent, WaitOptions } from './consent-request.ts'
 import type { AnthropicTool, GeminiFunctionDeclaration, OpenAIResponsesTool, OpenAITool } from './dialect.ts'
-import { type Answer, type AnsweredCall, type ModelCall, requiredBy } from './model-answer.ts'
+import type { Answer, AnsweredCall, ModelCall } from './model-answer.ts'
+import type * as running from './running.ts'
 import type { Tool } from './tool.ts'
 import { emitSafely, type ToolboxListener } from './tool-events.ts'
 import type { ToolSchema } from './tool-schema.ts'
 import type { ToolConnection } from './tool-vault.ts'
-import {
-  type AnthropicResponse,
-  type AnthropicToolMessage,
-  anthropicCalls,
-  anthropicMessages,
-} from './wire-anthropic.ts'
-import {
-  type GeminiFunctionContent,
-  type GeminiResponse,
-  geminiCalls,
-  geminiContents,
-} from './wire-gemini.ts'
-import {
-  type OpenAIFunctionCallOutput,
-  type OpenAIResponse,
-  type OpenAIResponsesResponse,
-  type OpenAIToolMessage,
-  openAICalls,
-  openAIMessages,
-  openAIResponsesCalls,
-  openAIResponsesItems,
+import type { AnthropicResponse, AnthropicToolMessage } from './wire-anthropic.ts'
+import type { GeminiFunctionContent, GeminiResponse } from './wire-gemini.ts'
+import type {
+  OpenAIFunctionCallOutput,
+  OpenAIResponse,
+  OpenAIResponsesResponse,
+  OpenAIToolMessage,
 } from './wire-openai.ts'
+
+type Running = typeof running
 
 /** What a {@link UserToolbox} is made of. */
 export interface UserToolboxParts {
@@ -47,13 +36,13 @@ export interface UserToolboxParts {
 /** A toolbox that acts for one user. Made by {@link Toolbox.for}. */
 export class UserToolbox {
   readonly #parts: UserToolboxParts
-  readonly #authorizing: Authorizing
+  #running: Promise<Running> | undefined
+  #authorizing: Authorizing | undefined
   #schemas: { version: number; list: readonly ToolSchema[] } | undefined
 
   /** Use {@link Toolbox.for}. */
   constructor(parts: UserToolboxParts) {
     this.#parts = parts
-    this.#authorizing = new Authorizing(parts.path, parts.tools)
   }
 
   /** For whom it acts. */
@@ -113,6 +102,7 @@ export class UserToolbox {
     const report = (outcome: CallOutcome | undefined) =>
       this.#report(tool?.name ?? '', trace, at, performance.now() - begun, outcome)
     try {
+      const { runCall } = await this.#load()
       const outcome = await runCall(this.#parts.path, tool, name, args, options, trace)
       report(outcome)
       return outcome
@@ -127,7 +117,7 @@ export class UserToolbox {
    * provider that lacks a usable connection, with the link for the person. What is connected is absent.
    */
   async authorize(options: AuthorizeOptions = {}): Promise<PendingConsent[]> {
-    return this.#authorizing.authorize(options)
+    return (await this.#authorizer()).authorize(options)
   }
 
   /**
@@ -137,7 +127,7 @@ export class UserToolbox {
    * @throws {TimeoutError} after `timeoutMs`, default 300 000.
    */
   async wait(options: WaitOptions = {}): Promise<ToolConnection[]> {
-    return this.#authorizing.wait(options)
+    return (await this.#authorizer()).wait(options)
   }
 
   /**
@@ -147,7 +137,7 @@ export class UserToolbox {
    * @throws {AuthorizationDeniedError} {@link TimeoutError} after `timeoutMs`, default 300 000; the signal's reason.
    */
   async connect(provider: string, options: ConnectOptions = {}): Promise<ToolConnection> {
-    return this.#authorizing.connect(provider, options)
+    return (await this.#authorizer()).connect(provider, options)
   }
 
   /**
@@ -164,6 +154,7 @@ export class UserToolbox {
     response: OpenAIResponse,
     options: CallOptions = {},
   ): Promise<Answer<OpenAIToolMessage>> {
+    const { openAICalls, openAIMessages } = await this.#load()
     return this.#answer(openAICalls(response), openAIMessages, options)
   }
 
@@ -172,6 +163,7 @@ export class UserToolbox {
     response: OpenAIResponsesResponse,
     options: CallOptions = {},
   ): Promise<Answer<OpenAIFunctionCallOutput>> {
+    const { openAIResponsesCalls, openAIResponsesItems } = await this.#load()
     return this.#answer(openAIResponsesCalls(response), openAIResponsesItems, options)
   }
 
@@ -180,6 +172,7 @@ export class UserToolbox {
     response: AnthropicResponse,
     options: CallOptions = {},
   ): Promise<Answer<AnthropicToolMessage>> {
+    const { anthropicCalls, anthropicMessages } = await this.#load()
     return this.#answer(anthropicCalls(response), anthropicMessages, options)
   }
 
@@ -188,6 +181,7 @@ export class UserToolbox {
     response: GeminiResponse,
     options: CallOptions = {},
   ): Promise<Answer<GeminiFunctionContent>> {
+    const { geminiCalls, geminiContents } = await this.#load()
     return this.#answer(geminiCalls(response), geminiContents, options)
   }
 
@@ -196,7 +190,9 @@ export class UserToolbox {
     write: (calls: readonly AnsweredCall[], maxCharacters: number) => Message[],
     options: CallOptions,
   ): Promise<Answer<Message>> {
-    await this.#authorizing.askOnce(
+    const { requiredBy } = await this.#load()
+    const authorizing = await this.#authorizer()
+    await authorizing.askOnce(
       calls.map(({ name }) => name),
       options.signal,
     )
@@ -220,6 +216,18 @@ export class UserToolbox {
       const error = new ToolFailedError('tool_failed', `"${name}" could not be called.`, name, { cause })
       return { ok: false, paused: false, error }
     }
+  }
+
+  #load(): Promise<Running> {
+    this.#running ??= import('./running.ts')
+    return this.#running
+  }
+
+  async #authorizer(): Promise<Authorizing> {
+    const { Authorizing } = await this.#load()
+    const { path, tools } = this.#parts
+    this.#authorizing ??= new Authorizing(path, tools)
+    return this.#authorizing
   }
 
   #views(): readonly ToolSchema[] {

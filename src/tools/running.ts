@@ -1,0 +1,10 @@
+// What running tools takes, in one piece: loaded with the first call or consent, not with the root door.
+export { Authorizing } from './authorizing.ts'
+export { runCall } from './call-path.ts'
+export { requiredBy } from './model-answer.ts'
+export { Redactor } from './redactor.ts'
+export { toolContext } from './tool-context.ts'
+export { runTool } from './tool-run.ts'
+export { anthropicCalls, anthropicMessages } from './wire-anthropic.ts'
+export { geminiCalls, geminiContents } from './wire-gemini.ts'
+export { openAICalls, openAIMessages, openAIResponsesCalls, openAIResponsesItems } from './wire-openai.ts'
