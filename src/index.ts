@@ -21,8 +21,31 @@ export {
   ToolUnknownError,
   UnauthorizedError,
 } from './errors.ts'
-export { authorize, loopback, runOAuthFlow } from './flows/index.ts'
+export {
+  authorize,
+  type Flow,
+  type LoopbackOptions,
+  loopback,
+  runOAuthFlow,
+  type StartedFlow,
+} from './flows/index.ts'
 export { type Client, refreshingTokens, Session, TokenSet, type TokenSource } from './oauth/index.ts'
 export { defineProvider, type Provider, type ProviderId, provider, providers } from './providers/index.ts'
-export { Toolbox, tool } from './tools/index.ts'
-export { Vault } from './vault/index.ts'
+export {
+  objectType,
+  type PendingConsent,
+  Toolbox,
+  type ToolboxOptions,
+  type ToolContext,
+  type ToolDefinition,
+  tool,
+  type UserToolbox,
+} from './tools/index.ts'
+export {
+  type Connection,
+  type ConnectionAddress,
+  keyFile,
+  Vault,
+  type VaultEvent,
+  type VaultOptions,
+} from './vault/index.ts'

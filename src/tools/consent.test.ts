@@ -552,7 +552,8 @@ describe('the vault', () => {
     const save = vi
       .spyOn(house.vault, 'save')
       .mockRejectedValue(new StoreError('store_full', 'The disk is full.'))
-    await house.server.browse(String(item?.url))
+    const page = await house.server.browse(String(item?.url))
+    expect(page.status).toBe(502) // the person is not told that it worked
     await expect(item?.wait()).rejects.toMatchObject({ code: 'store_full' })
     await expect(toolbox.call('read')).rejects.toMatchObject({ code: 'store_full' })
     save.mockRestore()

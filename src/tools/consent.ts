@@ -55,7 +55,11 @@ interface Entry {
   followed?: Promise<void>
   /** A grant that is not in the vault yet. */
   tokens?: TokenSet
-  /** Saving, while it is under way. */
+  /** The same grant, once the vault has it. */
+  kept?: ToolConnection
+  /** On its way into the vault. */
+  keeping?: Promise<ToolConnection> | undefined
+  /** Saving and all that follows from it, while it is under way. */
   saving?: Promise<ToolConnection> | undefined
   /** A wider consent was saved: this one must not replace it. */
   superseded?: true
@@ -154,7 +158,7 @@ export class Consents {
       need,
       scopes,
       done,
-      started: this.#start(need, scopes),
+      started: this.#start(need, scopes, () => entry),
       expiresAt: Number.POSITIVE_INFINITY,
     }
     this.#entries.add(entry)
@@ -165,6 +169,7 @@ export class Consents {
   async #start(
     need: ConsentNeed,
     scopes: readonly string[],
+    entryOf: () => Entry,
   ): Promise<{ flow: StartedFlow; providerName: string }> {
     const { user, provider, account } = need.address
     const [flow, registration] = await Promise.all([
@@ -179,6 +184,11 @@ export class Consents {
       account,
       timeoutMs,
       fetch: this.#options.fetch,
+      // Before the person is told that it worked.
+      save: async (tokens) => {
+        const entry = entryOf()
+        if (entry.superseded !== true) await this.#keep(entry, tokens)
+      },
     })
     return { flow: started, providerName: registration.provider.name ?? provider }
   }
@@ -209,7 +219,6 @@ export class Consents {
 
   /** Saves a grant exactly once. It must not be lost because a disk was full for a moment: the next call tries again. */
   #save(entry: Entry, tokens: TokenSet): Promise<ToolConnection> {
-    entry.tokens = tokens
     this.#entries.add(entry)
     entry.saving ??= this.#saveOnce(entry, tokens).finally(() => {
       entry.saving = undefined
@@ -218,14 +227,29 @@ export class Consents {
   }
 
   async #saveOnce(entry: Entry, tokens: TokenSet): Promise<ToolConnection> {
-    const connection = await this.#options.vault.save(entry.need.address, tokens)
-    delete entry.tokens
+    const connection = entry.kept ?? (await this.#keep(entry, tokens))
     const missing = entry.need.scopes.filter((scope) => !connection.scopes.includes(scope))
     this.memory.granted(entry.need.address, missing)
     this.#report('consent.finished', entry, connection.scopes)
     this.#end(entry, { connection })
     this.#endNarrower(entry, connection)
     return connection
+  }
+
+  /** Into the vault, once, whoever asks meanwhile. */
+  #keep(entry: Entry, tokens: TokenSet): Promise<ToolConnection> {
+    entry.tokens = tokens
+    entry.keeping ??= this.#options.vault
+      .save(entry.need.address, tokens)
+      .then((connection) => {
+        delete entry.tokens
+        entry.kept = connection
+        return connection
+      })
+      .finally(() => {
+        entry.keeping = undefined
+      })
+    return entry.keeping
   }
 
   #unsaved(entry: Entry, error: unknown): void {
