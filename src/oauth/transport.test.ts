@@ -173,6 +173,18 @@ describe('the time limit', () => {
     await expect(send({ timeoutMs: 40, fetch: stalled })).rejects.toBeInstanceOf(TimeoutError)
   })
 
+  it('lets go of a body that an injected fetch never ends', async () => {
+    let reason: unknown = 'not cancelled'
+    const body = new ReadableStream({
+      cancel: (why) => {
+        reason = why
+      },
+    })
+    const sent = send({ timeoutMs: 30, fetch: async () => new Response(body) })
+    await expect(sent).rejects.toBeInstanceOf(TimeoutError)
+    expect(reason).toBeUndefined()
+  })
+
   it('may be infinite, or longer than a timer can be', async () => {
     for (const timeoutMs of [Infinity, 2 ** 40]) expect((await send({ timeoutMs })).status).toBe(200)
   })
