@@ -1,4 +1,5 @@
-// A client: us, as registered at one provider (RFC 6749 section 2).
+// A client: us, as registered at one provider.
+// RFC 6749 section 2.
 import type { Provider, TokenEndpointAuthMethod } from '../providers/index.ts'
 
 /** Us, as registered at one provider. */

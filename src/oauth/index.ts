@@ -1,4 +1,5 @@
 // toolgrant/oauth: the protocol, over `fetch` alone. No storage, no ports, any web-standard runtime.
+// RFC 6749, 6750, 7009, 7636, 8414, 9207 and OpenID Connect Core, as far as the code grant needs them.
 export { type AuthorizationUrlOptions, authorizationUrl } from './authorization.ts'
 export { type AuthorizationCodeOptions, authorizationCodeGrant, type BareCode } from './authorization-code.ts'
 export { type Callback, type CallbackAnswer, callbackState, readCallback } from './callback.ts'

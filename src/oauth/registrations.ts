@@ -1,4 +1,5 @@
 // Our registrations at providers, from a plain record in code.
+// RFC 6749 section 2; configuration files have a source of their own.
 import { ConfigurationError } from '../errors.ts'
 import { provider as lookUp, type Provider } from '../providers/index.ts'
 import type { Client, Registration, RegistrationSource } from './client.ts'

@@ -1,4 +1,5 @@
 // What every function that talks to a provider takes: how to stop it, how long to wait, what to send with.
+// Insecure transport is opt-in by call (RFC 6749 section 3.2 demands TLS).
 
 /** Options of every function that makes a network request. */
 export interface RequestOptions {

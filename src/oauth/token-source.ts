@@ -1,4 +1,5 @@
 // The one joint everything hangs on: whoever can produce a usable token set is a TokenSource.
+// No RFC: it is our seam between who needs a token and who keeps it.
 import type { TokenSet } from './token-set.ts'
 
 /** What the caller of {@link TokenSource.token} needs. */
