@@ -1,5 +1,4 @@
 // One HTTP exchange as plain data: what came in, what goes out, and the OAuth errors. RFC 6749 sections 5.1 and 5.2.
-import type { IncomingHttpHeaders } from 'node:http'
 import type { EndpointName } from './behaviour.ts'
 
 /** A request that has been read whole. */
@@ -7,7 +6,8 @@ export interface Exchange {
   endpoint: EndpointName
   method: string
   url: URL
-  headers: IncomingHttpHeaders
+  /** By lower-case name. A repeated header is joined by commas, as Node does for all that matter here. */
+  headers: Readonly<Record<string, string | undefined>>
   body: string
 }
 

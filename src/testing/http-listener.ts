@@ -64,7 +64,7 @@ export class HttpListener {
     const body = await readAll(request)
     if (body === undefined) return deliver(response, json({ error: 'request_too_large' }, 413), {})
     if (endpoint === undefined) return deliver(response, json({ error: 'not_found' }, 404), {})
-    const exchange = { endpoint, method: request.method ?? 'GET', url, headers: request.headers, body }
+    const exchange = { endpoint, method: request.method ?? 'GET', url, headers: plainHeaders(request), body }
     const { params } = this.#log.record(exchange, this.#state.clock())
     const refresh = endpoint === 'token' && params['grant_type'] === 'refresh_token'
     const answer = () => this.#answer(exchange, refresh ? ['refresh', 'token'] : [endpoint], response)
@@ -154,4 +154,12 @@ function pause(milliseconds: number): Promise<void> | undefined {
   return new Promise((resolve) => {
     setTimeout(resolve, milliseconds).unref()
   })
+}
+
+/** Repeated headers joined by commas (RFC 9110 section 5.3). */
+function plainHeaders({ headers }: IncomingMessage): Record<string, string | undefined> {
+  const plain: Record<string, string | undefined> = {}
+  for (const [name, value] of Object.entries(headers))
+    plain[name] = Array.isArray(value) ? value.join(', ') : value
+  return plain
 }
