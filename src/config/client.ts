@@ -1,24 +1,10 @@
 // Our client at one provider, put together from the environment and the files (RFC 6749 section 2).
 import type { Client } from '../oauth/index.ts'
-import type { Provider, TokenEndpointAuthMethod } from '../providers/index.ts'
+import { type Provider, type TokenEndpointAuthMethod, tokenEndpointAuthMethods } from '../providers/index.ts'
 import { clientVariableNames, type Environment, readVariable } from './environment.ts'
 import { clientKeys, invalid, type Settings, unknownKey } from './settings.ts'
 
-const authMethods: readonly string[] = [
-  'client_secret_basic',
-  'client_secret_post',
-  'none',
-  'private_key_jwt',
-  'client_secret_jwt',
-  'tls_client_auth',
-  'self_signed_tls_client_auth',
-  'json_body',
-  'client_assertion_secret',
-  'client_secret_hash',
-  'client_secret_header',
-  'signed_headers',
-  'signed_request',
-] satisfies readonly TokenEndpointAuthMethod[]
+const authMethods: readonly string[] = tokenEndpointAuthMethods
 
 /** Reads one key of `[auth.<provider>]`: the environment first, then the files. */
 export function clientText(

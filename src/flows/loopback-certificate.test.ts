@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { defaultDataFolder, listenerCertificate } from './loopback-certificate.ts'
+import { listenerCertificate } from './loopback-certificate.ts'
 import { selfSignedForLocalhost } from './loopback-self-signed.ts'
 
 const hourMs = 60 * 60_000
@@ -175,16 +175,6 @@ describe('the certificate that mkcert made in the data folder', () => {
     await asMkcert(new Date(Date.now() - 1_000))
     expect(await listenerCertificate({ https: true, dataFolder })).toMatchObject({ kind: 'managed' })
   })
-})
-
-it.each([
-  ['linux', { XDG_DATA_HOME: '/xdg' }, '/xdg/toolgrant'],
-  ['linux', { XDG_DATA_HOME: 'relative' }, join(homedir(), '.local/share/toolgrant')],
-  ['darwin', { XDG_DATA_HOME: '/xdg' }, join(homedir(), 'Library/Application Support/toolgrant')],
-  ['win32', { LOCALAPPDATA: '/local' }, '/local/toolgrant'],
-  ['linux', { XDG_DATA_HOME: '/xdg', TOOLGRANT_DATA: '/mine' }, '/mine'],
-])('keeps certificates where the vault is: %s, %o', (platform, env, folder) => {
-  expect(defaultDataFolder(env, platform)).toBe(folder)
 })
 
 it('writes dates beyond 2049 as RFC 5280 section 4.1.2.5 wants them', async () => {

@@ -1,5 +1,6 @@
 // The certificate of https loopback flows: from files, made by mkcert, or our own, kept in the data folder.
 // RFC 5280 (certificates), RFC 9525 (the names in subjectAltName count). No openssl is called.
+import { dataFolder } from '../config/index.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { CertificateFiles, LoopbackOptions } from './loopback-options.ts'
 import { type SelfSigned, selfSignedForLocalhost, type Validity } from './loopback-self-signed.ts'
@@ -28,26 +29,13 @@ const lifetimeMs = 365 * dayMs
  *   when a file holds something else.
  */
 export async function listenerCertificate(
-  { https, dataFolder = defaultDataFolder() }: Pick<LoopbackOptions, 'https' | 'dataFolder'>,
+  { https, dataFolder: data = dataFolder(process.env) }: Pick<LoopbackOptions, 'https' | 'dataFolder'>,
   now: number = Date.now(),
 ): Promise<ListenerCertificate> {
-  const folder = process.getBuiltinModule('node:path').join(dataFolder, 'certificates')
+  const folder = process.getBuiltinModule('node:path').join(data, 'certificates')
   if (typeof https === 'object') return readFiles(https)
   const mkcert = https === 'managed' ? undefined : await readMkcert(folder, now)
   return mkcert ?? managedCertificate(folder, now)
-}
-
-/** toolgrant's folder among the user's application data, where the vault is too: by `TOOLGRANT_DATA` or each system's custom. */
-export function defaultDataFolder(env = process.env, platform: string = process.platform): string {
-  const { isAbsolute, join, resolve } = process.getBuiltinModule('node:path')
-  const named = env['TOOLGRANT_DATA']
-  if (named) return resolve(named)
-  const home = process.getBuiltinModule('node:os').homedir()
-  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'toolgrant')
-  if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'toolgrant')
-  const xdg = env['XDG_DATA_HOME']
-  // The XDG specification has relative paths ignored.
-  return join(xdg && isAbsolute(xdg) ? xdg : join(home, '.local', 'share'), 'toolgrant')
 }
 
 async function readFiles(files: CertificateFiles): Promise<ListenerCertificate> {

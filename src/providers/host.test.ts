@@ -33,6 +33,9 @@ describe('hostKind', () => {
     ['[::ffff:10.0.0.1]', 'private'],
     ['[::10.0.0.1]', 'private'],
     ['[64:ff9b::10.0.0.1]', 'private'],
+    ['[::ffff:0:169.254.169.254]', 'private'],
+    ['[2002:a9fe:a9fe::1]', 'private'],
+    ['[2002:808:808::1]', 'public'],
     ['8.8.8.8', 'public'],
     ['172.32.0.1', 'public'],
     ['100.128.0.1', 'public'],
@@ -49,6 +52,7 @@ describe('hostKind', () => {
   it('knows the names that only private networks use', () => {
     for (const name of ['metadata.google.internal', 'printer.local', 'router.home.arpa.', 'intranet'])
       expect(isPrivateName(name)).toBe(true)
-    for (const name of ['internal.example.com', 'example.com']) expect(isPrivateName(name)).toBe(false)
+    for (const name of ['internal.example.com', 'example.com', '[2606:4700::1111]'])
+      expect(isPrivateName(name)).toBe(false)
   })
 })

@@ -34,6 +34,7 @@ export function hostKind(hostname: string): HostKind {
 /** Whether a name belongs to a zone that only private networks use: `.internal`, `.local`, `.home.arpa`, one label. */
 export function isPrivateName(hostname: string): boolean {
   const host = hostname.toLowerCase().replace(/\.$/, '')
+  if (host.startsWith('[')) return false
   return !host.includes('.') || /\.(internal|local|localdomain|lan|intranet|corp|home|home\.arpa)$/.test(host)
 }
 
@@ -54,9 +55,11 @@ function ipv6Kind(address: string): HostKind {
   const leadingZeros = groups.findIndex((group) => group !== 0)
   if (leadingZeros === 7 && groups[7] === 1) return 'loopback'
   const embedded = (groups[6] ?? 0) * 65536 + (groups[7] ?? 0)
-  const mapped = leadingZeros === 5 && groups[5] === 0xffff
+  const mapped = (leadingZeros === 5 && groups[5] === 0xffff) || (leadingZeros === 4 && groups[4] === 0xffff)
   const translated = first === 0x64 && groups[1] === 0xff9b
   if (mapped || translated) return ipv4Kind(embedded)
+  // 6to4 (RFC 3056) has the IPv4 address behind its prefix.
+  if (first === 0x2002) return ipv4Kind((groups[1] ?? 0) * 65536 + (groups[2] ?? 0))
   if (leadingZeros === -1 || leadingZeros >= 6) return 'private'
   const special = first >= 0xff00 || (first & 0xfe00) === 0xfc00 || (first & 0xff80) === 0xfe80
   return special ? 'private' : 'public'

@@ -1,6 +1,7 @@
 // toolgrant/providers: plain data about authorization servers, looked up or defined. Runs anywhere, fetches nothing.
+export { tokenEndpointAuthMethods } from './auth-methods.ts'
 export { defineProvider, extendProvider } from './definition.ts'
-export { type HostKind, hostKind } from './host.ts'
+export { type HostKind, hostKind, isPrivateName } from './host.ts'
 export { provider, providers } from './lookup.ts'
 export { nearestNames } from './nearest-name.ts'
 export type {

@@ -1,8 +1,9 @@
 // One check for each member of a provider definition: what it must be, said with an example.
 // RFC 6749 sections 3.1 and 3.2 (endpoints), RFC 8414 section 2 (issuer), RFC 9110 section 5 (header fields).
 import { quote } from '../errors.ts'
+import { tokenEndpointAuthMethods } from './auth-methods.ts'
 import { hostKind } from './host.ts'
-import type { Provider, TokenEndpointAuthMethod, UrlVariable } from './provider.ts'
+import type { Provider, UrlVariable } from './provider.ts'
 
 /** What is wrong with a value ("must be …, such as …"), or nothing. */
 export type Check = (value: unknown) => string | undefined
@@ -17,22 +18,6 @@ export const FLOW_PLACEHOLDERS: ReadonlySet<string> = new Set([
   'client_id',
   'client_secret',
 ])
-
-const AUTH_METHODS = [
-  'client_secret_basic',
-  'client_secret_post',
-  'none',
-  'private_key_jwt',
-  'client_secret_jwt',
-  'tls_client_auth',
-  'self_signed_tls_client_auth',
-  'json_body',
-  'client_assertion_secret',
-  'client_secret_hash',
-  'client_secret_header',
-  'signed_headers',
-  'signed_request',
-] as const satisfies readonly TokenEndpointAuthMethod[]
 
 const TOKEN_FIELDS = ['access_token', 'refresh_token', 'expires_in', 'token_type', 'scope', 'id_token']
 const PATH = /^[A-Za-z0-9_$-]+(\.[A-Za-z0-9_$-]+)*$/
@@ -88,7 +73,7 @@ export const MEMBERS: Readonly<Record<keyof Provider, Check>> = {
   userScopeParam: matching(/^[A-Za-z0-9_.-]+$/, 'user_scope'),
   defaultScopes: list(matching(/^[\x21-\x7e]+$/, 'read'), '["read"]'),
   pkce: nullable(oneOf(['required', 'supported', 'unsupported', 'plain-only'])),
-  tokenEndpointAuthMethod: nullable(oneOf(AUTH_METHODS)),
+  tokenEndpointAuthMethod: nullable(oneOf(tokenEndpointAuthMethods)),
   tokenRequestFormat: oneOf(['form', 'json', 'query', 'get']),
   tokenRequestHeaders: headers,
   authorizationParams: parameters,

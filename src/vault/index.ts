@@ -5,7 +5,6 @@ export type { VaultEvent } from './event.ts'
 export { keyFile } from './key-file.ts'
 export { type KeychainEntry, type KeychainOptions, keychain } from './key-keychain.ts'
 export { givenKey, type KeyProvider, type KeyRequest } from './keys.ts'
-export { dataFolder } from './location.ts'
 export type { VaultOptions } from './options.ts'
 export type {
   Awaitable,

@@ -1,9 +1,8 @@
 // Where a vault is: URLs and data folders.
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../errors.ts'
-import { dataFolder, defaultLocation, parseLocation } from './location.ts'
+import { defaultLocation, parseLocation } from './location.ts'
 
 describe('parseLocation', () => {
   it.each([
@@ -40,19 +39,8 @@ describe('parseLocation', () => {
   })
 })
 
-describe('dataFolder', () => {
-  it.each([
-    ['linux', {}, join(homedir(), '.local/share/toolgrant')],
-    ['linux', { XDG_DATA_HOME: '/xdg' }, '/xdg/toolgrant'],
-    ['linux', { XDG_DATA_HOME: 'relative' }, join(homedir(), '.local/share/toolgrant')],
-    ['darwin', { XDG_DATA_HOME: '/xdg' }, join(homedir(), 'Library/Application Support/toolgrant')],
-    ['win32', { LOCALAPPDATA: '/local' }, join('/local', 'toolgrant')],
-    ['linux', { TOOLGRANT_DATA: '/mine', XDG_DATA_HOME: '/xdg' }, '/mine'],
-  ])('on %s with %j is %s', (platform, env, expected) => {
-    expect(dataFolder(env, platform)).toBe(expected)
-  })
-
-  it('holds the default vault', () => {
+describe('the default vault', () => {
+  it('is in the data folder', () => {
     expect(defaultLocation({ TOOLGRANT_DATA: '/mine' })).toEqual({ kind: 'sqlite', path: '/mine/vault.db' })
   })
 })

@@ -1,9 +1,10 @@
 // Opening a vault: which store, which key, whose clients.
+import { dataFolder, type Environment } from '../config/index.ts'
 import { argumentError, ConfigurationError } from '../errors.ts'
 import { type RegistrationSource, registrations } from '../oauth/index.ts'
 import type { Keyring } from '../seal.ts'
 import { type KeyProvider, keyProviders, passingKey, unlock } from './keys.ts'
-import { dataFolder, defaultLocation, type Environment, type Location, parseLocation } from './location.ts'
+import { defaultLocation, type Location, parseLocation } from './location.ts'
 import type { VaultOptions } from './options.ts'
 import type { Store } from './store.ts'
 

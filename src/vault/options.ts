@@ -1,8 +1,9 @@
 // What opening a vault takes.
+
+import type { Environment } from '../config/index.ts'
 import type { ClientEntry, RegistrationSource } from '../oauth/index.ts'
 import type { VaultEvent } from './event.ts'
 import type { KeyProvider } from './keys.ts'
-import type { Environment } from './location.ts'
 import type { Store } from './store.ts'
 
 /** Options of {@link Vault.open}. */
