@@ -853,6 +853,9 @@ describe('an answer that is no token never becomes one', () => {
       for (const text of [many, `{${many}`, `callback({${many}`, `access_token=${many}`, `<${many}`])
         failure(text)
     }
+    failure(Array.from({ length: 40_000 }, (_, index) => `k${index}=1`).join('&'))
+    const names = Array.from({ length: 40_000 }, (_, index) => `n${index}=1`).join('&')
+    expect(read(`access_token=a&${names}`).accessToken).toBe('a')
     expect(performance.now() - begun).toBeLessThan(4000)
   })
 })
