@@ -141,6 +141,14 @@ describe('the token goes to no other host', () => {
     expect(fence(hosts).resolve(request)).toBe(request)
   })
 
+  it('nor to what only looks like a URL: a model may have chosen it', () => {
+    const guard = fence(hosts)
+    guard.resolve('https://api.example.com/known')
+    const posed = { origin: 'https://api.example.com', host: 'api.example.com', username: '', password: '' }
+    const lookalike = { ...posed, href: 'https://evil.example/x' } as URL
+    expect(new URL(guard.resolve(lookalike) as string).host).toBe('api.example.com')
+  })
+
   it.each([
     'http://api.example.com/x',
     'ftp://api.example.com/x',

@@ -50,10 +50,8 @@ export class ApiFence {
    */
   resolve(input: string | URL | Request): string | Request {
     if (typeof input === 'string') return this.#resolveText(input)
-    if ('href' in input) {
-      this.#check(input)
-      return input.href
-    }
+    // What is checked is what is sent: an object that only looks like a URL, a model's for instance, is text.
+    if (!('url' in input)) return this.#resolveText(String(input))
     this.#check(new URL(input.url))
     return input
   }
