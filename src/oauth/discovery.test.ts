@@ -171,6 +171,9 @@ describe('endpoints in metadata', () => {
     ['the metadata service of a cloud', 'https://169.254.169.254/latest'],
     ['a private network', 'https://10.1.2.3/token'],
     ['another private network', 'https://192.168.0.1/token'],
+    ['a name of a private network', 'https://metadata.google.internal/token'],
+    ['a name without a domain', 'https://vault/token'],
+    ['a private address inside an IPv6 one', 'https://[2002:a9fe:a9fe::1]/token'],
     ['a unique local address', 'https://[fd00::1]/token'],
     ['http', 'http://as.example/token'],
     ['a file', 'file:///etc/passwd'],
@@ -190,6 +193,7 @@ describe('endpoints in metadata', () => {
   it.each([
     ['a loopback issuer to loopback', 'http://127.0.0.1:9', 'http://localhost:10/token'],
     ['a private issuer to itself', 'https://10.0.0.5', 'https://10.0.0.5/token'],
+    ['a private issuer to its network, by name', 'https://login.corp', 'https://tokens.corp/token'],
     ['a public issuer to another public host', issuer, 'https://tokens.example/token'],
   ])('may lead from %s', async (_, from, url) => {
     const document = metadata(from, { token_endpoint: url })

@@ -1,7 +1,7 @@
 // Finding a provider's endpoints from its issuer.
 // OpenID Connect Discovery section 4, RFC 8414 section 3; the answers are cached for an hour.
 import { ConfigurationError, InvalidResponseError, quote, ToolgrantError } from '../errors.ts'
-import { hostKind } from '../providers/index.ts'
+import { hostKind, isPrivateName } from '../providers/index.ts'
 import { parseBody } from './answer-body.ts'
 import { sameIssuer } from './issuer.ts'
 import { isTransient } from './refresh-failure.ts'
@@ -167,7 +167,7 @@ function toMetadata(found: Record<string, unknown>, issuer: string, options: Req
 
 /**
  * Metadata must not point our secrets at a machine of our own network (SSRF, RFC 9728 section 7.7 in spirit): an
- * endpoint is public, or on the issuer's own host, or on loopback with an issuer on loopback.
+ * endpoint is public, or on the issuer's own host, or in a network or on loopback like its issuer.
  */
 function assertEndpoint(name: string, value: string, issuer: string, options: RequestOptions): void {
   if (!URL.canParse(value)) throw failed(`The issuer's ${name} is not a URL.`)
@@ -176,7 +176,8 @@ function assertEndpoint(name: string, value: string, issuer: string, options: Re
   assertSecureUrl(value, options)
   const kind = hostKind(hostname)
   const home = new URL(issuer).hostname
-  if (kind === 'public' || hostname === home || options.allowInsecureRequests === true) return
+  const isOutside = kind === 'public' && (!isPrivateName(hostname) || isPrivateName(home))
+  if (isOutside || hostname === home || options.allowInsecureRequests === true) return
   if (kind === 'loopback' && hostKind(home) === 'loopback') return
   throw failed(`The issuer's ${name} points at ${quote(hostname)}, a private address.`)
 }
