@@ -58,6 +58,8 @@ export interface Stage {
   box: UserToolbox
   folder: string
   key: string
+  /** Whose notes the API gave; known after the first call. */
+  owner?: string | undefined
   /** Every secret seen on the way; none may turn up in what was told, sent to the model or stored. */
   secrets: Set<string>
 }

@@ -148,7 +148,8 @@ function inspectVault({ report, folder, secrets }: Stage): Promise<unknown> {
   )
 }
 
-function runCall({ report, model, options }: Stage, call: ModelCall): Promise<unknown> {
+function runCall(stage: Stage, call: ModelCall): Promise<unknown> {
+  const { report, model, options } = stage
   return report.step(
     'call',
     'The same call, repeated, runs',
@@ -156,6 +157,8 @@ function runCall({ report, model, options }: Stage, call: ModelCall): Promise<un
       const { calls, messages, paused } = await call.answer()
       const [first] = calls
       check(!paused && first?.outcome.ok === true, 'the call ran')
+      // In your own browser you may be anybody.
+      stage.owner = (first.outcome.result as { owner?: string }).owner
       const words = await model.tell(messages, options.signal)
       return { result: first.outcome.result, words }
     },
@@ -200,7 +203,7 @@ function useFromSecondProcess(stage: Stage): Promise<unknown> {
       writeConfiguration(stage)
       const { stdout, stderr } = await runCommand(stage, ['fetch', 'notes', '/notes?limit=1', '--user', user])
       const answer = JSON.parse(stdout) as { owner?: string; notes?: unknown[] }
-      check(answer.owner === user && answer.notes?.length === 1, 'the API answered the second process')
+      check(answer.owner === stage.owner && answer.notes?.length === 1, 'the API answered the second process')
       check(server.reuseViolations() === 0, 'no refresh token was used twice')
       for (const secret of stage.secrets)
         check(!(stdout + stderr).includes(secret), 'its output holds no secret')
