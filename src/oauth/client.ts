@@ -16,6 +16,16 @@ export interface Client {
   variables?: Readonly<Record<string, string>>
 }
 
+/** Keeps `inspect` (and so `console.log`) and `JSON.stringify` from showing the secret of a client. Returns the client. */
+export function hideClientSecret(client: Client): Client {
+  if (client.clientSecret === undefined) return client
+  const shown = () => ({ ...client, clientSecret: '[redacted]' })
+  return Object.defineProperties(client, {
+    toJSON: { value: shown, enumerable: false },
+    [Symbol.for('nodejs.util.inspect.custom')]: { value: shown, enumerable: false },
+  })
+}
+
 /** A provider and us at it: what every token operation needs. */
 export interface Registration {
   provider: Provider

@@ -2,7 +2,7 @@
 // RFC 6749 section 2; configuration files have a source of their own.
 import { ConfigurationError } from '../errors.ts'
 import { provider as lookUp, type Provider } from '../providers/index.ts'
-import type { Client, Registration, RegistrationSource } from './client.ts'
+import { type Client, hideClientSecret, type Registration, type RegistrationSource } from './client.ts'
 
 /** A client in code, with its provider when that is not in the catalogue. */
 export interface ClientEntry extends Client {
@@ -20,7 +20,7 @@ export function registrations(entries: Readonly<Record<string, ClientEntry>>): R
           `There is no client for ${providerId}. Add clients: { ${JSON.stringify(providerId)}: { clientId, clientSecret } }.`,
         )
       const { provider, ...client } = entry
-      return { provider: provider ?? (await lookUp(providerId)), client }
+      return { provider: provider ?? (await lookUp(providerId)), client: hideClientSecret(client) }
     },
   }
 }

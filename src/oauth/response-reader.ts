@@ -4,6 +4,7 @@
 import { InvalidResponseError, quote, TokenEndpointError } from '../errors.ts'
 import { type Provider, splitScopes } from '../providers/index.ts'
 import { excerptOf, isObject, type JsonObject, memberAt, parseBody, shapeOf } from './answer-body.ts'
+import { withoutSecrets } from './redaction.ts'
 import { looseRefusal, type Refusal, strictRefusal } from './refusal.ts'
 import { endOfToken } from './token-lifetime.ts'
 import { isToken } from './token-set.ts'
@@ -92,8 +93,10 @@ function accessTokenIn(body: JsonObject, tokens: JsonObject, answer: Answer, con
     else throwFailure(answer, context, body, `without an access token (its members: ${memberNames(body)})`)
   }
   const type = unusableType(field(tokens, 'token_type', context.provider))
-  if (type !== undefined)
-    throw unusable(`a token of type ${quote(type, 40)}, which this client cannot present`, answer, context)
+  if (type !== undefined) {
+    const shown = quote(withoutSecrets(type, tokensIn(body)), 40)
+    throw unusable(`a token of type ${shown}, which this client cannot present`, answer, context)
+  }
   if (isToken(token) && !isWordForNothing(token)) return token
   throw unusable('an access token that is empty or not a plain string', answer, context)
 }
@@ -119,7 +122,8 @@ function isPresent(value: unknown): boolean {
 
 function throwIfRefused(answer: Answer, context: ReadContext, refusal: Refusal | undefined): void {
   if (refusal === undefined) return
-  const clean = (text: string) => withoutSecrets(text, [...context.secrets, ...tokensIn(answer)])
+  const clean = (text: string) =>
+    withoutSecrets(text, [...context.secrets, ...tokensIn(parseBody(answer.text))])
   const retryAfterSeconds = retryAfter(answer.headers, context.now)
   throw new TokenEndpointError({
     provider: context.provider.id,
@@ -139,35 +143,12 @@ function throwFailure(answer: Answer, context: ReadContext, body: JsonObject, sh
   throw notOAuth(answer, context, shape)
 }
 
-/** Tokens that the answer itself holds: an error text may quote them. */
-function tokensIn({ text }: Answer): string[] {
-  const body = parseBody(text) ?? {}
-  const names = ['access_token', 'refresh_token', 'id_token', 'accessToken', 'refreshToken', 'idToken']
-  return names.map((name) => (Object.hasOwn(body, name) ? body[name] : undefined)).filter(isToken)
-}
-
-/**
- * A provider may quote our own request back at us, in any encoding that the request had. A secret so short that it
- * turns up in ordinary words is taken out only as a word of its own.
- */
-function withoutSecrets(text: string, secrets: readonly string[]): string {
-  const shown = secrets.filter((secret) => secret !== '').flatMap(encodings)
-  if (shown.length === 0) return text
-  const patterns = shown
-    .sort((left, right) => right.length - left.length)
-    .map((secret) => {
-      const pattern = secret.replace(/[^\w\s]/g, '\\$&')
-      return secret.length < 8 ? `(?<!\\w)${pattern}(?!\\w)` : pattern
-    })
-  return text.replace(new RegExp(patterns.join('|'), 'g'), '[redacted]')
-}
-
-function encodings(given: string): string[] {
-  const secret = given.toWellFormed()
-  const form = new URLSearchParams([['', secret]]).toString().slice(1)
-  const decodedTwice = secret.replaceAll('+', ' ')
-  const shown = [secret, encodeURIComponent(secret), form, decodedTwice]
-  return [...new Set(shown.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]))]
+/** Tokens that the answer itself holds, wherever they are: its other texts may quote them. */
+function tokensIn(value: unknown, depth = 0): string[] {
+  if (typeof value !== 'object' || value === null || depth > 5) return []
+  return Object.entries(value).flatMap(([name, member]) =>
+    typeof member === 'string' && /token$/i.test(name) ? [member] : tokensIn(member, depth + 1),
+  )
 }
 
 /** Seconds to wait, from `Retry-After` as a number or a date (RFC 9110 section 10.2.3). */

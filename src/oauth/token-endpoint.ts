@@ -70,7 +70,8 @@ export async function sendThroughLibrary(
     const headers = { ...init.headers, ...Object.fromEntries(new Headers(provider.tokenRequestHeaders)) }
     const shaped = shapeRequest(format, url, body, headers)
     const answer = await exchange({ who: provider.id, what: request.name, ...shaped }, options)
-    read(answer, { provider, request: request.name, secrets, now: (options.now ?? Date.now)() })
+    const sent = [...secrets, ...proofs(body, headers)]
+    read(answer, { provider, request: request.name, secrets: sent, now: (options.now ?? Date.now)() })
     return new Response(null, { status: 200 })
   }
   await request.build({
@@ -84,6 +85,12 @@ export async function sendThroughLibrary(
       { [library.customFetch]: send, [library.allowInsecureRequests]: true },
     ),
   })
+}
+
+/** What proves who we are, as it was sent: a careless answer quotes that, too. */
+function proofs(body: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
+  const credentials = headers['authorization']?.replace(/^\S+ +/, '')
+  return [...body.getAll('client_assertion'), ...(credentials === undefined ? [] : [credentials])]
 }
 
 /** A provider in the library's terms. Without an issuer nothing is compared to it: id_tokens are then not validated. */
