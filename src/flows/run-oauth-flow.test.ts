@@ -70,6 +70,13 @@ describe('P26 runOAuthFlow', () => {
     expect(request?.headers.authorization).toBeUndefined()
   })
 
+  it('sends the scope as the builder writes it', async () => {
+    await runOAuthFlow(
+      options({ authParamsBuilder: (_config, _uri, scopes) => ({ scope: scopes.join(',') }) }),
+    )
+    expect(new URL(urls.pop() ?? '').searchParams.getAll('scope')).toEqual(['read,write'])
+  })
+
   it('sends the headers of their builder, and JSON when they say so', async () => {
     const tokenHeaderBuilder = () => ({ authorization: 'Basic abc', 'content-type': 'application/json' })
     await runOAuthFlow(options({ tokenHeaderBuilder }))

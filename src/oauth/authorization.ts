@@ -56,7 +56,7 @@ export async function authorizationUrl(
   const scopes = requestedScopes(resolved, options)
   const pending = begin(resolved, client, scopes, options)
   const parameters = await ownParametersOf(resolved, pending, scopes)
-  addExtraParameters(parameters, resolved, options.extraParams)
+  addExtraParameters(parameters, resolved, options)
   return { url: withParameters(resolved, parameters), pending }
 }
 
@@ -133,17 +133,21 @@ async function ownParametersOf(
   return parameters
 }
 
-/** The provider's fixed parameters, then the caller's. */
+/**
+ * The provider's fixed parameters, then the caller's. Only who says that there are no scopes (an empty list) may write
+ * the scope parameter by hand: for lists that no separator of ours joins.
+ */
 function addExtraParameters(
   parameters: URLSearchParams,
   provider: Provider,
-  extraParams: Readonly<Record<string, string>> = {},
+  { extraParams = {}, scopes, userScopes = [] }: AuthorizationUrlOptions,
 ): void {
   const scopeParameters = [provider.scopeParam ?? 'scope', provider.userScopeParam]
+  const byHand = scopes?.length === 0 && userScopes.length === 0
   for (const name of Object.keys(extraParams)) {
     if (ownParameters.has(name))
       throw argumentError(`extraParams cannot replace ${quote(name)}: it secures the flow.`)
-    if (scopeParameters.includes(name))
+    if (scopeParameters.includes(name) && !byHand)
       throw argumentError(`extraParams cannot replace ${quote(name)}: pass the scopes as scopes.`)
   }
   for (const [name, value] of Object.entries({ ...provider.authorizationParams, ...extraParams }))
