@@ -137,6 +137,42 @@ describe('a callback is refused', () => {
   })
 })
 
+describe('P30 the issuer of a provider that names none', () => {
+  const endpoints = {
+    authorizationUrl: 'https://login.acme.example/o',
+    tokenUrl: 'https://api.acme.example/t',
+  }
+  const { issuer: _, ...unknown } = pendingWith()
+  const from = (given: string, at = endpoints) =>
+    readCallback(
+      defineProvider({ id: 'acme', ...at }),
+      unknown,
+      `?code=c&${state}&iss=${encodeURIComponent(given)}`,
+      { now: () => now },
+    ).code
+
+  it.each(['https://acme.example', 'https://login.acme.example/', 'https://id.eu.acme.example/x'])(
+    'may be at the site of its endpoints: %s',
+    (issuer) => expect(from(issuer)).toBe('c'),
+  )
+
+  it.each([
+    'https://honest.example',
+    'https://acme.example.evil.test',
+    'https://127.0.0.1',
+    'acme.example',
+    '',
+  ])('is no other server, whose code would go astray: %j', (issuer) => {
+    expect(() => from(issuer)).toThrow(expect.objectContaining({ code: 'issuer_mismatch' }))
+  })
+
+  it('is told apart by port on one machine', () => {
+    const local = { authorizationUrl: 'http://127.0.0.1:1/a', tokenUrl: 'http://127.0.0.1:1/t' }
+    expect(from('http://127.0.0.1:1', local)).toBe('c')
+    expect(() => from('http://127.0.0.1:2', local)).toThrow(/endpoints of acme are elsewhere/)
+  })
+})
+
 describe('P15 a callback with an error', () => {
   it.each([
     ['access_denied', 'access_denied', /was denied.*Start again/],

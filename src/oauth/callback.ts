@@ -118,12 +118,34 @@ function assertIssuer(parameters: URLSearchParams, pending: PendingAuthorization
       `${provider.id} promises iss in the callback, and it is missing. It was not used.`,
     )
   }
-  if (pending.issuer === undefined || provider.issuerVaries === true) return
-  if (!sameIssuer(issuer, pending.issuer))
+  if (provider.issuerVaries === true) return
+  if (pending.issuer === undefined) assertAtHome(issuer, provider)
+  else if (!sameIssuer(issuer, pending.issuer))
     throw new CallbackError(
       'issuer_mismatch',
       `The callback comes from the issuer ${quote(issuer)}, not from ${quote(pending.issuer)} (RFC 9207). It was not used.`,
     )
+}
+
+/**
+ * A row that names no issuer still has endpoints: an `iss` from another site than theirs is another server's answer,
+ * and its code would go to the wrong one (mix-up, RFC 9700 section 4.4).
+ */
+function assertAtHome(issuer: string, { id, authorizationUrl, tokenUrl }: Provider): void {
+  const homes = [authorizationUrl, tokenUrl].map(siteOf).filter((site) => site !== undefined)
+  const site = siteOf(issuer)
+  if (homes.length === 0 || (site !== undefined && homes.includes(site))) return
+  throw new CallbackError(
+    'issuer_mismatch',
+    `The callback comes from the issuer ${quote(issuer)}, and the endpoints of ${id} are elsewhere (RFC 9207). It was not used. If that is its issuer, set it in the provider.`,
+  )
+}
+
+/** The last two labels of a URL's host name; of an address or a single label the whole, with its port. */
+function siteOf(url: string | undefined): string | undefined {
+  if (url === undefined || !URL.canParse(url)) return undefined
+  const { host, hostname } = new URL(url)
+  return /[^.]+\.[a-z][a-z0-9-]*$/.exec(hostname)?.[0] ?? host
 }
 
 function denied(provider: Provider, error: string, parameters: URLSearchParams): AuthorizationDeniedError {
