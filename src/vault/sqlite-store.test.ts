@@ -1,5 +1,14 @@
 // The SQLite store keeps the contract of every store, and what is its own: modes, locks, migrations, diagnoses.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -61,6 +70,42 @@ describe('the file', () => {
     expect(await one.acquireLease('id-1', 1, 'one', 1000)).toBeUndefined()
     await one.close()
     await two.close()
+  })
+
+  it.runIf(process.platform === 'linux')('keeps its locks when it is opened once more', async () => {
+    const path = newPath()
+    const one = await openSqliteStore(path)
+    await one.putGrant(grant)
+    const locks = () => {
+      const mine = new RegExp(` ${process.pid} \\S*:${statSync(path).ino} `)
+      return readFileSync('/proc/locks', 'utf8')
+        .split('\n')
+        .filter((line) => mine.test(line)).length
+    }
+    expect(locks()).toBe(1)
+    const two = await openSqliteStore(path)
+    // Without them another process takes itself for the last one, and deletes the -wal file under us.
+    expect(locks()).toBe(1)
+    await two.close()
+    expect(locks()).toBe(1)
+    await one.close()
+  })
+
+  it('that was removed or replaced takes no change, until it is back', async () => {
+    const path = newPath()
+    const store = await openSqliteStore(path)
+    await store.putGrant(grant)
+    const aside = `${path}.aside`
+    renameSync(path, aside)
+    const unavailable = { code: 'store_unavailable', message: expect.stringContaining('removed or replaced') }
+    expect(await failure(() => store.acquireLease('id-1', 1, 'one', 1000))).toMatchObject(unavailable)
+    writeFileSync(path, readFileSync(aside))
+    expect(await failure(() => store.acquireLease('id-1', 1, 'one', 1000))).toMatchObject(unavailable)
+    expect(await failure(() => store.putGrant({ ...grant, generation: 2 }))).toMatchObject(unavailable)
+    expect(await failure(() => store.writeIntent('id-1', 'one', 1, 'hash', 1000))).toMatchObject(unavailable)
+    renameSync(aside, path)
+    expect(await store.putGrant({ ...grant, generation: 2 })).toBe(true)
+    await store.close()
   })
 
   it('is in WAL mode, and every write waits for the disk (synchronous = FULL)', async () => {

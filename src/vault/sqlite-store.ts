@@ -1,6 +1,6 @@
 // A store in one SQLite file, for one machine and any number of its processes. [Node: node:sqlite]
 // WAL with `synchronous = FULL`: what a method reports as written is on the disk (https://www.sqlite.org/wal.html).
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { StoreError } from '../errors.ts'
@@ -52,16 +52,28 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   }
 }
 
-/** SQLite would create the file for everybody to read; -wal and -shm files take the mode of this one. */
+/**
+ * SQLite would create the file for everybody to read; -wal and -shm files take the mode of this one. A file that is
+ * there is never opened here: closing it would end the locks of every store that this process has on it
+ * (https://www.sqlite.org/howtocorrupt.html section 2.2), and another process then deletes their -wal file.
+ */
 function createFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  closeSync(openSync(path, 'a', 0o600))
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
 }
 
 function configure(database: DatabaseSync): void {
   database.exec(`PRAGMA busy_timeout = ${blockingLimitMs}`)
   database.exec('PRAGMA journal_mode = WAL')
   database.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA mmap_size = ${mapBytes}`)
+  // SQLite opens for reading what it may not write: found out now, not when a token has to be saved.
+  database.exec('BEGIN IMMEDIATE; ROLLBACK')
+}
+
+/** What tells one file from another that takes its place. */
+function fileId(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats && `${stats.dev}:${stats.ino}`
 }
 
 /** Runs short operations; one that finds the file locked is tried again without blocking the event loop. */
@@ -103,6 +115,13 @@ class BusyRetry {
 
 function closedError(): StoreError {
   return new StoreError('closed', 'The vault is closed. Open it again with Vault.open().')
+}
+
+function replacedError(path: string): StoreError {
+  return new StoreError(
+    'store_unavailable',
+    `The vault at ${path} was removed or replaced while it was open: what is written now would be lost. Put it back, or close the vault and open it again.`,
+  )
 }
 
 const columns = [
@@ -162,6 +181,7 @@ class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #busy: BusyRetry
   readonly #now: () => number
+  readonly #fileId: string | undefined
   readonly #statements = new Map<string, StatementSync>()
 
   constructor(name: string, database: DatabaseSync, busy: BusyRetry, now: () => number) {
@@ -169,6 +189,7 @@ class SqliteStore implements Store {
     this.#database = database
     this.#busy = busy
     this.#now = now
+    this.#fileId = fileId(name)
   }
 
   get(id: string): Awaitable<ConnectionRow | undefined> {
@@ -206,7 +227,7 @@ class SqliteStore implements Store {
     owner: string,
     leaseMs: number,
   ): Awaitable<ConnectionRow | undefined> {
-    return this.#busy.run(
+    return this.#write(
       () => this.#rows(sql.acquireLease, { id, generation, owner, leaseMs, now: this.#now() })[0],
     )
   }
@@ -244,20 +265,20 @@ class SqliteStore implements Store {
   }
 
   markRevoked(id: string): Awaitable<ConnectionRow | undefined> {
-    return this.#busy.run(() => this.#rows(sql.markRevoked, { id, now: this.#now() })[0])
+    return this.#write(() => this.#rows(sql.markRevoked, { id, now: this.#now() })[0])
   }
 
   deleteRevoked(id: string): Awaitable<boolean> {
-    return this.#busy.run(() => this.#statement(sql.deleteRevoked).run(id).changes === 1)
+    return this.#write(() => this.#statement(sql.deleteRevoked).run(id).changes === 1)
   }
 
   async putPending(key: string, sealed: Uint8Array, expiresAt: number): Promise<void> {
-    await this.#busy.run(() => this.#statement(sql.dropPending).run(this.#now()))
-    await this.#busy.run(() => this.#statement(sql.putPending).run({ key, sealed, expiresAt }))
+    await this.#write(() => this.#statement(sql.dropPending).run(this.#now()))
+    await this.#write(() => this.#statement(sql.putPending).run({ key, sealed, expiresAt }))
   }
 
   takePending(key: string): Awaitable<Uint8Array | undefined> {
-    return this.#busy.run(() => {
+    return this.#write(() => {
       const [sealed, expiresAt] = this.#values(sql.takePending, key)[0] ?? []
       return sealed instanceof Uint8Array && Number(expiresAt) > this.#now() ? sealed : undefined
     })
@@ -271,7 +292,7 @@ class SqliteStore implements Store {
   }
 
   putMetaIfAbsent(name: string, value: Uint8Array): Awaitable<boolean> {
-    return this.#busy.run(() => this.#statement(sql.putMeta).run(name, value).changes === 1)
+    return this.#write(() => this.#statement(sql.putMeta).run(name, value).changes === 1)
   }
 
   close(): void {
@@ -283,9 +304,17 @@ class SqliteStore implements Store {
 
   /** Runs a change of one row; `now` is the time of the attempt, not of the call. */
   #change(text: string, parameters: Record<string, SQLInputValue>): Awaitable<boolean> {
-    return this.#busy.run(() => {
+    return this.#write(() => {
       const named = text.includes(':now') ? { ...parameters, now: this.#now() } : parameters
       return this.#statement(text).run(named).changes === 1
+    })
+  }
+
+  /** A change, unless it would go into a file that nobody will open again: then nothing may be spent or promised. */
+  #write<T>(operation: () => T): Awaitable<T> {
+    return this.#busy.run(() => {
+      if (fileId(this.name) !== this.#fileId) throw replacedError(this.name)
+      return operation()
     })
   }
 
