@@ -1,5 +1,5 @@
 // Our client at one provider, put together from the environment and the files (RFC 6749 section 2).
-import type { Client } from '../oauth/index.ts'
+import { type Client, hideClientSecret } from '../oauth/index.ts'
 import { type Provider, type TokenEndpointAuthMethod, tokenEndpointAuthMethods } from '../providers/index.ts'
 import { clientVariableNames, type Environment, readVariable } from './environment.ts'
 import { clientKeys, invalid, type Settings, unknownKey } from './settings.ts'
@@ -29,7 +29,7 @@ export function readClient(settings: Settings, env: Environment, provider: Provi
   const redirectUri = text('redirect_uri')
   const method = text('token_endpoint_auth_method')
   const variables = readUrlVariables(settings, env, provider)
-  return hideSecret({
+  return hideClientSecret({
     clientId,
     ...(clientSecret === undefined ? {} : { clientSecret }),
     ...(redirectUri === undefined ? {} : { redirectUri }),
@@ -72,13 +72,4 @@ function authMethod(settings: Settings, providerId: string, method: string): Tok
     file,
     `[auth.${providerId}] token_endpoint_auth_method must be one of ${authMethods.join(', ')}`,
   )
-}
-
-function hideSecret(client: Client): Client {
-  if (client.clientSecret === undefined) return client
-  const shown = () => ({ ...client, clientSecret: '[redacted]' })
-  return Object.defineProperties(client, {
-    toJSON: { value: shown, enumerable: false },
-    [Symbol.for('nodejs.util.inspect.custom')]: { value: shown, enumerable: false },
-  })
 }

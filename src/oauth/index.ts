@@ -3,7 +3,7 @@
 export { type AuthorizationUrlOptions, authorizationUrl } from './authorization.ts'
 export { type AuthorizationCodeOptions, authorizationCodeGrant, type BareCode } from './authorization-code.ts'
 export { type Callback, type CallbackAnswer, callbackState, readCallback } from './callback.ts'
-export type { Client, Registration, RegistrationSource } from './client.ts'
+export { type Client, hideClientSecret, type Registration, type RegistrationSource } from './client.ts'
 export type { IssuerMetadata } from './discovery.ts'
 export { canRevoke, discover, resolveEndpoints } from './endpoints.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
