@@ -8,6 +8,7 @@ import {
   type RegistrationSource,
   type RequestOptions,
   refreshTokenGrant,
+  resolveEndpoints,
   TokenSet,
   type TokenSource,
 } from '../oauth/index.ts'
@@ -211,6 +212,10 @@ class OpenVault extends Vault {
       store: this.#store,
       sealed: this.#sealed,
       registration: (providerId) => this.registration(providerId),
+      prepare: async ({ provider, client }) => ({
+        provider: await resolveEndpoints(provider, client, this.#requestOptions()),
+        client,
+      }),
       refresh: ({ provider, client }, tokens) =>
         refreshTokenGrant(provider, client, tokens, {
           ...this.#requestOptions(),

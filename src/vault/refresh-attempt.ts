@@ -15,6 +15,8 @@ export interface RefreshParts {
   sealed: SealedTokens
   /** Our registration at a provider. */
   registration: (providerId: string) => Promise<Registration>
+  /** Finds out where to send it, which may take a request of its own: done before the intent, not between it and the request. */
+  prepare: (registration: Registration) => Promise<Registration>
   /** Sends one refresh request. It must end by itself: nothing else stops it. */
   refresh: (registration: Registration, tokens: TokenSet) => Promise<TokenSet>
   /** Takes tokens that arrived after their connection was disconnected: they must not live on. */
@@ -91,15 +93,21 @@ export class RefreshAttempt {
   }
 
   async #send(before: TokenSet): Promise<Attempt> {
-    const { store, leaseMs, refresh } = this.#parts
+    const { store, leaseMs, prepare, refresh } = this.#parts
     const { id, generation, intentHash } = this.#row
     const hash = fingerprint(before.refreshToken ?? '')
+    let registration: Registration
+    try {
+      registration = await prepare(this.#registration)
+    } catch (error) {
+      return this.#failed(error, before, intentHash === hash)
+    }
     if (!(await store.writeIntent(id, this.#owner, generation, hash, leaseMs))) {
       await this.#release()
       return undefined
     }
     try {
-      return { tokens: await refresh(this.#registration, before) }
+      return { tokens: await refresh(registration, before) }
     } catch (error) {
       return this.#failed(error, before, intentHash === hash)
     }

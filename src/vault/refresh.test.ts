@@ -51,6 +51,42 @@ describe('one process', () => {
     expect(await world.row()).toMatchObject({ intentHash: null, leaseOwner: null, generation: 2 })
   })
 
+  it('finds out where to send it before it writes the intent: who stood still meanwhile sends nothing', async () => {
+    const world = new World()
+    const row = await world.connect()
+    let found = () => {}
+    const late = world.process({
+      prepare: () => new Promise((resolve) => (found = () => resolve(registration))),
+    })
+    const other = world.process()
+    const lateResult = late.refresher.refresh(row)
+    await settle()
+    expect(await world.row()).toMatchObject({ leaseUntil: start + 1000, intentAt: null })
+    await world.pass(1100, other)
+    const otherResult = other.refresher.refresh(row)
+    await settle()
+    only(other.requests).answer(tokensOf(2, world.storeTime))
+    await otherResult
+    found()
+    expect((await lateResult).accessToken).toBe('access-2')
+    expect(late.requests).toEqual([])
+  })
+
+  it('keeps the grant, and no intent, while nobody says where to send it', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({
+      prepare: async () => {
+        throw new TimeoutError('no metadata', 1000)
+      },
+    })
+    const result = caught(one.refresher.refresh(row))
+    await world.pass(30_000, one)
+    expect(await result).toBeInstanceOf(RefreshFailedError)
+    expect(one.requests).toEqual([])
+    expect(await world.row()).toMatchObject({ status: 'active', intentAt: null, leaseOwner: null })
+  })
+
   it('sends nothing when the intent cannot be written', async () => {
     const world = new World()
     const row = await world.connect()

@@ -104,6 +104,7 @@ export class World {
     const refresher = new Refresher({
       ...{ store: this.store, sealed: this.sealed, now: time.now, sleep: time.sleep, random: () => 0.5 },
       ...{ leaseMs: 1000, waitMs: 60_000, registration: async () => registration },
+      prepare: async (found) => found,
       refresh: (_registration, { refreshToken }) =>
         new Promise((answer, fail) => requests.push({ refreshToken, answer, fail })),
       abandon: async (_registration, tokens) => void abandoned.push(tokens),
