@@ -192,6 +192,51 @@ describe('what the library does', () => {
     const error = await refusal(parse({ mail: 'ada', code: '1' }))
     expect(error.issues.map(({ path }) => path.join('.'))).toEqual(['mail', 'code'])
   })
+
+  it('what is too long meets no pattern: one of them may take for ever over it', async () => {
+    const text = { type: 'string', maxLength: 20, pattern: '^(\\w+\\s?)*$' }
+    const parse = parserFor({ type: 'object', properties: { text } })
+    const { issues } = await refusal(parse({ text: `${'a'.repeat(24)}!` }))
+    expect(issues).toEqual([{ path: ['text'], message: expect.stringContaining('more than 20 characters') }])
+  })
+
+  it.each([
+    ['a URL', { type: 'string', format: 'url' }, `http://[${'1:'.repeat(50_000)}`, 'https://acme.example/x'],
+    [
+      'a list without doubles',
+      { type: 'array', items: { type: 'object', additionalProperties: true }, uniqueItems: true },
+      [{ n: 0 }, ...Array.from({ length: 20_000 }, (_, n) => ({ n }))],
+      [{}],
+    ],
+  ])('takes time in proportion to the length of %s', async (_, schema, hostile, good) => {
+    const parse = parserFor({ type: 'object', properties: { value: schema } })
+    expect(await parse({ value: good })).toEqual({ value: good })
+    const begun = performance.now()
+    await refusal(parse({ value: hostile }))
+    expect(performance.now() - begun).toBeLessThan(1000)
+  })
+
+  it('doubles are doubles in whatever order their members are', async () => {
+    const list = { type: 'array', uniqueItems: true, items: { type: 'object', additionalProperties: true } }
+    const parse = parserFor({ type: 'object', properties: { list } })
+    expect(
+      await parse({
+        list: [
+          { a: 1, b: 2 },
+          { a: 2, b: 1 },
+        ],
+      }),
+    ).toBeTruthy()
+    const { issues } = await refusal(
+      parse({
+        list: [
+          { a: 1, b: 2 },
+          { b: 2, a: 1 },
+        ],
+      }),
+    )
+    expect(issues).toEqual([{ path: ['list'], message: 'must not have the same item twice' }])
+  })
 })
 
 describe('lax mode', () => {
