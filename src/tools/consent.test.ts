@@ -11,6 +11,7 @@ import {
   ToolFailedError,
 } from '../errors.ts'
 import type { Flow } from '../flows/index.ts'
+import { startAuthorizationServer } from '../testing/index.ts'
 import { tool } from './index.ts'
 import { House } from './toolbox-fixture.contract.ts'
 
@@ -381,6 +382,23 @@ describe('step-up', () => {
     expect((await required(toolbox.call('admin'))).url).toBe(error.url)
     await house.server.browse(error.url)
     expect(await toolbox.call('admin')).toMatchObject({ answer: { path: '/scope/admin' } })
+  })
+
+  it('P87 nobody but the API itself is asked which scopes a person should grant', async () => {
+    await house.connect('ada', ['read'])
+    await using stranger = await startAuthorizationServer()
+    const challenge = 'Bearer error="insufficient_scope", scope="delete_everything"'
+    stranger.script('api', [{ status: 403, headers: { 'www-authenticate': challenge } }])
+    house.server.script('api', [{ status: 302, headers: { location: `${stranger.url}/api/x` } }])
+    const look = tool({
+      name: 'look',
+      description: 'Follows whatever link there is.',
+      input,
+      auth: { provider: 'acme', scopes: ['read'] },
+      run: async (_, { fetch }) => (await fetch('/link')).status,
+    })
+    expect(await house.toolbox([look]).for({ user: 'ada' }).call('look')).toBe(403)
+    expect(stranger.requests('api').map(({ headers }) => headers['authorization'])).toEqual([undefined])
   })
 
   it('P87 insufficient_scope with everything granted is a plain failure, not a circle', async () => {

@@ -137,6 +137,9 @@ async function environment(
   const secrets = await Promise.all(
     accesses.map(async (access) => tokenEnvironment(access.provider, await access.tokens(), options)),
   )
+  // Some are no part of the token set proper (an API secret beside the token).
+  for (const secret of secrets.flatMap((variables) => Object.values(variables)))
+    parts.redactor.addSecret(secret)
   // P77: a variable can never replace a credential.
   return Object.assign({ ...parts.vars }, ...secrets)
 }
@@ -178,7 +181,7 @@ class Access implements ProviderAccess {
     this.#session ??= this.#openSession()
     try {
       const response = await this.#session.fetch(input, withSignal(this.#parts.signal, input, init))
-      if (response.status === 403) await this.#checkScopes(response)
+      if (response.status === 403 && this.#cameFromApi(response, input)) await this.#checkScopes(response)
       return response
     } catch (error) {
       if (error instanceof UnauthorizedError) await this.#checkScopes(error.response)
@@ -202,6 +205,14 @@ class Access implements ProviderAccess {
   /** A usable token set. */
   async tokens(): Promise<TokenSet> {
     return this.#source.token({ signal: this.#parts.signal })
+  }
+
+  /** A redirect may have led elsewhere: a stranger is not asked which scopes a person should grant. */
+  #cameFromApi({ url }: Response, input: string | URL | Request): boolean {
+    const { auth, provider } = this.#grant
+    const asked = typeof input === 'object' && 'url' in input ? input.url : String(input)
+    const base = auth.apiBaseUrl ?? provider.apiBaseUrl
+    return url === '' || (URL.canParse(asked, base) && new URL(asked, base).origin === new URL(url).origin)
   }
 
   #openSession(): Session {
