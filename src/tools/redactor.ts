@@ -10,7 +10,7 @@ const MAX_DEPTH = 1000
 
 /**
  * Takes the secrets it has been shown out of texts, values and errors: as they are, percent-encoded, JSON-escaped and
- * in base64. A secret cut into pieces or transformed in another way is not found.
+ * in base64, of a longer text too (`user:token`). A secret cut into pieces or transformed in another way is not found.
  */
 export class Redactor {
   readonly #needles = new Set<string>()
@@ -50,7 +50,8 @@ export class Redactor {
 
   #isIn(value: unknown, seen: Set<object>, depth: number): boolean {
     if (typeof value === 'string') return this.#longestFirst().some((needle) => value.includes(needle))
-    if (typeof value !== 'object' || value === null || depth > MAX_DEPTH || seen.has(value)) return false
+    if (typeof value !== 'object' || value === null || seen.has(value)) return false
+    if (depth > MAX_DEPTH) return true // not looked at, so not let through
     seen.add(value)
     return partsOf(value).some((part) => this.#isIn(part, seen, depth + 1))
   }
@@ -133,12 +134,23 @@ function read(value: object, key: string): unknown {
 }
 
 function formsOf(secret: string): Set<string> {
-  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(secret))).replace(/=+$/, '')
+  const percent = [encodeURIComponent(secret), new URLSearchParams([['', secret]]).toString().slice(1)]
+  const json = JSON.stringify(secret).slice(1, -1)
+  const base64 = [0, 1, 2].map((before) => base64Within(secret, before))
   return new Set([
     secret,
-    encodeURIComponent(secret),
-    JSON.stringify(secret).slice(1, -1),
-    base64,
-    base64.replaceAll('+', '-').replaceAll('/', '_'),
+    ...percent,
+    ...percent.map((text) => text.replace(/%../g, (code) => code.toLowerCase())),
+    json,
+    json.replaceAll('/', '\\/'), // as PHP writes it
+    ...base64,
+    ...base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_')),
   ])
+}
+
+/** The part of base64 that a secret alone decides when `before` bytes (modulo 3) precede it, and any follow. */
+function base64Within(secret: string, before: number): string {
+  const bytes = new TextEncoder().encode('\0'.repeat(before) + secret)
+  const whole = Math.floor((bytes.length * 8) / 6)
+  return btoa(String.fromCharCode(...bytes)).slice(Math.ceil((before * 8) / 6), whole)
 }

@@ -9,6 +9,7 @@ import {
   ToolInputError,
   ToolUnknownError,
 } from '../errors.ts'
+import { TokenSet } from '../oauth/index.ts'
 import { type Tool, Toolbox, type ToolContext, tool } from './index.ts'
 import { House } from './toolbox-fixture.contract.ts'
 
@@ -511,6 +512,42 @@ describe('with a vault', () => {
           .answerOpenAI({ tool_calls: [{ id: '1', function: { name: 'leak', arguments: '' } }] })
       ).messages
       expect(message?.content).not.toContain(token)
+    })
+
+    it.each([
+      ['Basic credentials', (secret: string) => btoa(`ada:${secret}`)],
+      ['Basic credentials of another length', (secret: string) => btoa(`u:${secret}:x`)],
+      ['base64url in the middle', (secret: string) => Buffer.from(`ab${secret}c`).toString('base64url')],
+      ['a form', (secret: string) => new URLSearchParams({ token: secret }).toString()],
+      ['lower-case percent-encoding', (secret: string) => encodeURIComponent(secret).toLowerCase()],
+      ['JSON as PHP writes it', (secret: string) => JSON.stringify({ secret }).replaceAll('/', '\\/')],
+      [
+        'the bottom of a well',
+        (secret: string) => Array.from({ length: 1100 }).reduce<unknown>((inner) => ({ inner }), secret),
+      ],
+    ])('P59 is found in a result inside %s', async (_, leak) => {
+      const secret = '1//0g-canary+/~!='.toLowerCase()
+      await house.vault.save(
+        { user: 'ada', provider: 'acme' },
+        new TokenSet({ accessToken: secret, scopes: ['read'] }),
+      )
+      const shown = leak(secret)
+      const result = await call(acting('leak', async ({ auth }) => leak(await auth.token())))
+      expect(JSON.stringify(result)).toContain('[redacted]')
+      expect(JSON.stringify(result)).not.toContain(JSON.stringify(shown).slice(6, -6))
+    })
+
+    it('P59 a secret beside the token does not leave either', async () => {
+      const other = await House.open({}, { kraken: {} })
+      const tokens = new TokenSet({ accessToken: 'canary-key', raw: { api_secret: 'canary-half' } })
+      await other.vault.save({ user: 'ada', provider: 'kraken' }, tokens)
+      const auth = { provider: 'kraken', scopes: [] } as const
+      const made = tool({ name: 'leak', description: 'd', input, auth, run: (_, { env }) => env() })
+      expect(await other.toolbox([made]).for({ user: 'ada' }).call('leak')).toEqual({
+        KRAKEN_API_KEY: '[redacted]',
+        KRAKEN_API_SECRET: '[redacted]',
+      })
+      await other.close()
     })
 
     it('P59 never leaves in an error, its cause or its stack', async () => {
