@@ -209,6 +209,25 @@ describe('P80 P106 P107 answers', () => {
     )
   })
 
+  it('what a tool met below itself is for the operator, wherever it was thrown', async () => {
+    const inside = tool({
+      name: 'inside',
+      description: 'Its fetch cannot save a renewed token.',
+      input: z.object({}),
+      run: () => {
+        throw new StoreError('store_read_only', '/home/operator/vault.db is read-only.')
+      },
+    })
+    const { messages, calls } = await new Toolbox({ tools: [inside] })
+      .for({ user: 'ada' })
+      .answerOpenAI({ tool_calls: [{ id: '1', function: { name: 'inside', arguments: '' } }] })
+    expect(calls[0]?.outcome.error?.message).toContain('read-only')
+    expect(JSON.parse(messages[0]?.content ?? '')).toEqual({
+      code: 'tool_failed',
+      message: expect.stringContaining('the operator can see the reason'),
+    })
+  })
+
   it('messages without tool calls have no answers', async () => {
     const none = { messages: [], calls: [], paused: false, required: [] }
     expect(

@@ -2,6 +2,10 @@
 import {
   AuthorizationDeniedError,
   AuthorizationRequiredError,
+  ConfigurationError,
+  KeyError,
+  RefreshFailedError,
+  StoreError,
   ToolFailedError,
   type ToolgrantError,
   ToolInputError,
@@ -85,7 +89,7 @@ function messageFor(error: ToolgrantError): string {
   if (
     error instanceof ToolInputError ||
     error instanceof ToolUnknownError ||
-    error instanceof ToolFailedError
+    (error instanceof ToolFailedError && !isForOperator(error.cause))
   )
     return error.message
   if (error instanceof AuthorizationDeniedError)
@@ -93,6 +97,11 @@ function messageFor(error: ToolgrantError): string {
   if (error instanceof AuthorizationRequiredError)
     return `The person has to connect ${error.provider} first.${error.url === undefined ? '' : ` Give them this link exactly as it is: ${error.url}`}`
   return 'The tool cannot be used at the moment, and not because of the arguments. Tell the person; the operator can see the reason.'
+}
+
+/** What the tool's own `fetch` met below the tools: a vault that cannot be written, a client that is not accepted. */
+function isForOperator(cause: unknown): boolean {
+  return [ConfigurationError, StoreError, KeyError, RefreshFailedError].some((kind) => cause instanceof kind)
 }
 
 /** The consents that several outcomes wait for, each once. */
