@@ -296,6 +296,17 @@ describe('a source', () => {
     expect(await failure(() => source.token())).toMatchObject({ code: 'not_connected' })
   })
 
+  it('asks the store again when the clock has gone back', async () => {
+    const [url, key] = [world.newUrl(), generateKey()]
+    const [vault, elsewhere] = [await world.open({ url, key }), await world.open({ url, key })]
+    await vault.save(ada, world.granted())
+    const source = vault.source(ada)
+    await source.token()
+    await elsewhere.disconnect(ada)
+    world.pass(-3600)
+    expect(await failure(() => source.token())).toMatchObject({ code: 'not_connected' })
+  })
+
   it('follows what happens in its own vault at once', async () => {
     const vault = await world.open()
     await vault.save(ada, world.granted())

@@ -5,6 +5,7 @@ import type { ConnectionAddress } from './connection.ts'
 import { ambiguousAccount, missingScope, needsReconnect, notConnected } from './connection-errors.ts'
 import { missingScopes, unionScopes } from './granted-scopes.ts'
 import type { Refresher } from './refresh.ts'
+import { pauseLeftMs } from './refresh-failure.ts'
 import type { SealedTokens } from './sealed-tokens.ts'
 import type { Store, TokenRow } from './store.ts'
 
@@ -87,7 +88,7 @@ export class ConnectionReader {
       const reason = tokens.accessToken === rejected ? 'rejected' : 'expired'
       throw needsReconnect(row, reason, unionScopes(tokens.scopes, scopes))
     }
-    if (usable && (row.retryAt ?? 0) > this.#parts.now()) return tokens
+    if (usable && pauseLeftMs(row.retryAt, this.#parts.now()) > 0) return tokens
     try {
       const fresh = await this.#freshTokens(row, request)
       assertGranted(row, fresh, request)

@@ -1,6 +1,15 @@
 // A store in this process's memory: for tests, demos and short-lived processes. Nothing is shared or kept.
 import { StoreError } from '../errors.ts'
-import type { ConnectionRow, Grant, NewGrant, RefreshFailure, RowFilter, Store, TokenRow } from './store.ts'
+import {
+  type ConnectionRow,
+  type Grant,
+  longestLeaseMs,
+  type NewGrant,
+  type RefreshFailure,
+  type RowFilter,
+  type Store,
+  type TokenRow,
+} from './store.ts'
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -69,7 +78,8 @@ class MemoryStore implements Store {
     const row = this.get(id)
     const now = this.#now()
     if (row === undefined || row.generation !== generation || row.status !== 'active') return undefined
-    if (row.leaseOwner !== null && (row.leaseUntil ?? 0) > now) return undefined
+    const leftMs = row.leaseOwner === null ? 0 : (row.leaseUntil ?? now) - now
+    if (leftMs > 0 && leftMs <= longestLeaseMs) return undefined
     return this.#write({ ...row, leaseOwner: owner, leaseUntil: now + leaseMs })
   }
 

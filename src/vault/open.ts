@@ -6,7 +6,7 @@ import type { Keyring } from '../seal.ts'
 import { type KeyProvider, keyProviders, passingKey, unlock } from './keys.ts'
 import { defaultLocation, type Location, parseLocation } from './location.ts'
 import type { VaultOptions } from './options.ts'
-import type { Store } from './store.ts'
+import { longestLeaseMs, type Store } from './store.ts'
 
 /** What a vault is made of, opened and checked. */
 export interface VaultParts {
@@ -39,7 +39,7 @@ function assertOptions({ leaseMs, ...options }: VaultOptions, tenant: string): v
     if (value !== undefined && !(Number.isFinite(value) && value >= 0))
       throw argumentError(`Vault.open: ${name} must be a number of at least 0.`)
   }
-  if (leaseMs !== undefined && !(Number.isInteger(leaseMs) && leaseMs >= 100 && leaseMs <= 600_000))
+  if (leaseMs !== undefined && !(Number.isInteger(leaseMs) && leaseMs >= 100 && leaseMs <= longestLeaseMs))
     throw argumentError('Vault.open: leaseMs must be a whole number from 100 to 600000.')
   if (typeof tenant !== 'string' || tenant === '' || !tenant.isWellFormed())
     throw argumentError('Vault.open: tenant must be a non-empty text.')

@@ -8,7 +8,7 @@ import {
   TimeoutError,
   TokenEndpointError,
 } from '../errors.ts'
-import { backOffMs, diagnose } from './refresh-failure.ts'
+import { backOffMs, diagnose, pauseLeftMs } from './refresh-failure.ts'
 
 const refused = (error: string, status = 400, retryAfterSeconds?: number) =>
   new TokenEndpointError({
@@ -85,5 +85,13 @@ describe('the back-off', () => {
     expect(backOffMs(0, 60, () => 0)).toBe(60_000)
     expect(backOffMs(0, 60, () => 1)).toBe(61_000)
     expect(backOffMs(0, 1e9, () => 0)).toBe(86_400_000)
+  })
+
+  it('is over when it is longer than any: the clock has gone back since', () => {
+    const longest = backOffMs(1000, 1e9, () => 1)
+    expect(pauseLeftMs(null, 5)).toBe(0)
+    expect(pauseLeftMs(4, 5)).toBe(0)
+    expect(pauseLeftMs(5 + longest, 5)).toBe(longest)
+    expect(pauseLeftMs(6 + longest, 5)).toBe(0)
   })
 })

@@ -76,6 +76,15 @@ const longestMs = 5 * 60_000
 const longestAskedMs = 24 * 60 * 60_000
 
 /**
+ * For how long the provider is to be left alone yet, in milliseconds. More than is ever asked for was written down
+ * before the clock went back: that counts as nothing.
+ */
+export function pauseLeftMs(retryAt: number | null, now: number): number {
+  const leftMs = (retryAt ?? now) - now
+  return leftMs > longestAskedMs + longestMs ? 0 : Math.max(0, leftMs)
+}
+
+/**
  * How long to leave the provider alone when `failures` attempts in a row had failed before this one: full jitter up to
  * a doubling limit of at most 5 minutes, on top of what the provider asked for (up to a day).
  */

@@ -4,6 +4,7 @@ import { RefreshFailedError, StoreError } from '../errors.ts'
 import type { Registration, TokenSet } from '../oauth/index.ts'
 import { needsReconnect, notConnected } from './connection-errors.ts'
 import { type Attempt, RefreshAttempt, type RefreshParts, savedWithin } from './refresh-attempt.ts'
+import { pauseLeftMs } from './refresh-failure.ts'
 import type { ConnectionRow, TokenRow } from './store.ts'
 
 export type { RefreshParts } from './refresh-attempt.ts'
@@ -43,7 +44,7 @@ export class Refresher {
 
   /** Starts a refresh that nobody waits for, unless one is running or the provider is to be left alone. */
   refreshInBackground(row: TokenRow): void {
-    if (this.#running.has(row.id) || (row.retryAt ?? 0) > this.#parts.now()) return
+    if (this.#running.has(row.id) || pauseLeftMs(row.retryAt, this.#parts.now()) > 0) return
     this.refresh(row).catch(() => {
       // Told to the operator as an event; the next caller gets the error if it still matters then.
     })
@@ -69,7 +70,7 @@ export class Refresher {
       if (newer !== undefined) return newer
       seen = row.generation
       const saving = this.#saving.get(row.id)
-      const pauseMs = (row.retryAt ?? 0) - now()
+      const pauseMs = pauseLeftMs(row.retryAt, now())
       if (saving !== undefined) await savedWithin(saving, this.#parts, this.#closing.signal)
       else if (pauseMs > 0) await this.#sitOut(row, pauseMs, started, failure)
       else {

@@ -6,15 +6,16 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { StoreError } from '../errors.ts'
 import { isBusy, storeError } from './sqlite-errors.ts'
 import { migrate } from './sqlite-schema.ts'
-import type {
-  Awaitable,
-  ConnectionRow,
-  Grant,
-  NewGrant,
-  RefreshFailure,
-  RowFilter,
-  Store,
-  TokenRow,
+import {
+  type Awaitable,
+  type ConnectionRow,
+  type Grant,
+  longestLeaseMs,
+  type NewGrant,
+  type RefreshFailure,
+  type RowFilter,
+  type Store,
+  type TokenRow,
 } from './store.ts'
 
 /** Options of {@link openSqliteStore}. */
@@ -149,7 +150,7 @@ const sql = {
     granted_at = :now, updated_at = :now WHERE id = :id AND generation = :generation - 1`,
   acquireLease: `UPDATE connection SET lease_owner = :owner, lease_until = :now + :leaseMs, updated_at = :now
     WHERE id = :id AND generation = :generation AND status = 'active'
-    AND (lease_owner IS NULL OR lease_until <= :now) RETURNING ${columns}`,
+    AND (lease_owner IS NULL OR lease_until <= :now OR lease_until > :now + ${longestLeaseMs}) RETURNING ${columns}`,
   extendLease: `UPDATE connection SET lease_until = :now + :leaseMs WHERE id = :id AND lease_owner = :owner`,
   releaseLease: `UPDATE connection SET lease_owner = NULL, lease_until = NULL WHERE id = :id AND lease_owner = :owner`,
   writeIntent: `UPDATE connection SET intent_at = :now, intent_hash = :intentHash, lease_until = :now + :leaseMs,

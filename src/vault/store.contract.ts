@@ -191,6 +191,15 @@ export function storeContract(name: string, underTest: StoreUnderTest): void {
         expect(await lease('two')).toMatchObject({ leaseOwner: 'two' })
       })
 
+      it('gives a lease that a clock which has gone back since made endless to the next owner', async () => {
+        now += 600_001
+        await lease('one')
+        now -= 599_000
+        expect(await lease('two')).toBeUndefined()
+        now -= 1001
+        expect(await lease('two')).toMatchObject({ leaseOwner: 'two', leaseUntil: now + 1000 })
+      })
+
       it('gives no lease on another generation, a dead grant, or a row that is gone', async () => {
         expect(await lease('one', 2)).toBeUndefined()
         expect(await store.acquireLease('id-9', 1, 'one', 1000)).toBeUndefined()

@@ -1,6 +1,9 @@
 // The vault's plain persistence seam: what a store keeps, and the few atomic steps that the vault is built on.
 // A store knows nothing of keys, tokens or HTTP. Every store passes `store.contract.ts` unchanged.
 
+/** The longest lease, in milliseconds. One that ends later was written before the clock went back, and is over. */
+export const longestLeaseMs = 600_000
+
 /** A store that needs no waiting answers at once, so that a read costs no turn of the event loop. */
 export type Awaitable<T> = T | Promise<T>
 
@@ -108,7 +111,8 @@ export interface Store {
   putGrant(grant: NewGrant): Awaitable<boolean>
 
   /**
-   * Takes the lease of an active row, in one conditional step: generation unchanged, and the lease free or expired.
+   * Takes the lease of an active row, in one conditional step: generation unchanged, and the lease free, expired, or
+   * longer than {@link longestLeaseMs} from now.
    *
    * @returns the row with the lease on it and the intent that an earlier owner left; `undefined` when it is not to be had.
    */

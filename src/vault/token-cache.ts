@@ -28,7 +28,10 @@ export class TokenCache {
   /** The token set of that key, while it is fresh. */
   get(key: string): TokenSet | undefined {
     const entry = this.#entries.get(key)
-    return entry !== undefined && this.#now() < entry.until ? entry.tokens : undefined
+    if (entry === undefined) return undefined
+    const leftMs = entry.until - this.#now()
+    // More than a minute is left when the clock has gone back since.
+    return leftMs > 0 && leftMs <= longestMs ? entry.tokens : undefined
   }
 
   /** @param freshUntil when the token set is due for renewal, or ends; it is forgotten after a minute in any case. */
