@@ -71,7 +71,14 @@ export function assertAddress(address: Partial<ConnectionAddress>, required: boo
   for (const name of ['user', 'provider', 'account'] as const) {
     const value: unknown = address?.[name]
     if (value === undefined && !(required && name !== 'account')) continue
-    if (typeof value !== 'string' || value === '' || value.length > 1000 || !value.isWellFormed())
-      throw argumentError(`A connection's ${name} is a non-empty text of at most 1000 characters.`)
+    if (typeof value !== 'string' || value === '' || value.length > 1000 || !isPlain(value))
+      throw argumentError(
+        `A connection's ${name} is a non-empty text of at most 1000 characters, none of them NUL.`,
+      )
   }
+}
+
+/** Text that every store keeps as it is: not all of them keep what follows a NUL. */
+export function isPlain(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
 }

@@ -125,6 +125,19 @@ describe('authorizations under way', () => {
     expect(world.server.isActive((await one.token(ada)).accessToken)).toBe(true)
   })
 
+  it('that are being finished are kept before the vault closes', async () => {
+    const [url, key] = [world.newUrl(), generateKey()]
+    const vault = await world.open({ url, key })
+    const { callback } = await begin(vault, 'ada')
+    world.server.configure({ latencyMs: { token: 80 } })
+    const finished = vault.finish(callback)
+    await until(() => world.server.counts.requests.token === 1)
+    await vault.close()
+    expect(await finished).toMatchObject({ status: 'active' })
+    expect(await failure(() => vault.finish(callback))).toMatchObject({ code: 'closed' })
+    expect(await (await world.open({ url, key })).connections()).toHaveLength(1)
+  })
+
   it('are finished once', async () => {
     const vault = await world.open()
     const { callback } = await begin(vault, 'ada')

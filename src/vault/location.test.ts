@@ -1,5 +1,6 @@
 // Where a vault is: URLs and data folders.
-import { resolve } from 'node:path'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../errors.ts'
 import { defaultLocation, parseLocation } from './location.ts'
@@ -13,6 +14,9 @@ describe('parseLocation', () => {
     ['SQLite:vault.db', { kind: 'sqlite', path: resolve('vault.db') }],
     ['/data/vault.db', { kind: 'sqlite', path: '/data/vault.db' }],
     ['./a folder/vault.db', { kind: 'sqlite', path: resolve('a folder/vault.db') }],
+    ['~/vault.db', { kind: 'sqlite', path: join(homedir(), 'vault.db') }],
+    ['sqlite:~/vault.db', { kind: 'sqlite', path: join(homedir(), 'vault.db') }],
+    ['./~/vault.db', { kind: 'sqlite', path: resolve('~/vault.db') }],
   ])('understands %s', (url, expected) => {
     expect(parseLocation(url)).toEqual(expected)
   })
@@ -24,6 +28,7 @@ describe('parseLocation', () => {
     'https://host/vault',
     'sqlite:',
     '',
+    'sqlite:vault\0.db',
   ])('refuses %j and does not show a password', (url) => {
     try {
       parseLocation(url)

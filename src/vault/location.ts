@@ -6,7 +6,8 @@ import { ConfigurationError, quote } from '../errors.ts'
 export type Location = { kind: 'memory' } | { kind: 'sqlite'; path: string }
 
 /**
- * Understands `sqlite:path`, a plain path and `memory:`. Relative paths start at the working directory.
+ * Understands `sqlite:path`, a plain path and `memory:`. Relative paths start at the working directory, `~/` is
+ * the home folder.
  *
  * @throws {ConfigurationError} `config_invalid` for another kind of URL. The URL is not quoted: it may hold a password.
  */
@@ -19,12 +20,14 @@ export function parseLocation(url: string): Location {
       'config_invalid',
       `This version of toolgrant opens sqlite:<path> and memory: vaults, not ${quote(`${scheme}:`, 20)}. Change the url of Vault.open(), [vault] url or TOOLGRANT_VAULT.`,
     )
-  if (path === '')
+  if (path === '' || path.includes('\0'))
     throw new ConfigurationError(
       'config_invalid',
       'The vault url names no file. Use sqlite:<path> or memory:.',
     )
-  return { kind: 'sqlite', path: nodePath().resolve(path) }
+  // No shell has expanded it behind `--vault=` or `sqlite:`; a folder named `~` is what nobody means.
+  const home = path.startsWith('~/') ? process.getBuiltinModule('node:os').homedir() : ''
+  return { kind: 'sqlite', path: nodePath().resolve(home, home ? path.slice(2) : path) }
 }
 
 /** The vault that `Vault.open()` opens when nothing names another. */

@@ -44,6 +44,8 @@ class OpenVault extends Vault {
   readonly #pending: PendingAuthorizations
   readonly #refresher: Refresher
   readonly #reader: ConnectionReader
+  /** Grants on their way into the store, or out of it: closing waits for them. */
+  readonly #changing = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
   constructor({ store, keyring, clients, tenant, options }: VaultParts) {
@@ -78,8 +80,12 @@ class OpenVault extends Vault {
   async save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection> {
     if (!(tokens instanceof TokenSet)) throw argumentError('vault.save needs a TokenSet.')
     const place = { ...labelled(address), tenant: this.#tenant }
+    return this.#beforeClosing(() => this.#save(place, tokens))
+  }
+
+  async #save(place: RowAddress, tokens: TokenSet): Promise<Connection> {
     for (;;) {
-      const [before] = await this.#opened().list(place)
+      const [before] = await this.#store.list(place)
       const id = before?.id ?? globalThis.crypto.randomUUID()
       const generation = (before?.generation ?? 0) + 1
       const grant = this.#sealed.seal({ ...place, id, generation }, tokens)
@@ -118,6 +124,10 @@ class OpenVault extends Vault {
   }
 
   async disconnect(address: ConnectionAddress, options: DisconnectOptions = {}): Promise<Disconnected> {
+    return this.#beforeClosing(() => this.#disconnect(address, options))
+  }
+
+  async #disconnect(address: ConnectionAddress, options: DisconnectOptions): Promise<Disconnected> {
     const found = pick(await this.#rowsAt(address, true), address.provider)
     const row = found && (await this.#store.markRevoked(found.id))
     if (row === undefined) throw notConnected(address)
@@ -145,6 +155,10 @@ class OpenVault extends Vault {
   }
 
   async finish(callback: string | URL | URLSearchParams, options: RequestOptions = {}): Promise<Connection> {
+    return this.#beforeClosing(() => this.#finish(callback, options))
+  }
+
+  async #finish(callback: string | URL | URLSearchParams, options: RequestOptions): Promise<Connection> {
     const state = callbackState(callback)
     if (state === undefined)
       throw new CallbackError(
@@ -164,7 +178,7 @@ class OpenVault extends Vault {
     const limits = { ...this.#requestOptions(), ...options }
     const { provider: server, client } = registration
     const tokens = await authorizationCodeGrant(server, client, pending, callback, limits)
-    return this.save({ user, provider, account }, tokens)
+    return this.#save({ ...labelled({ user, provider, account }), tenant: this.#tenant }, tokens)
   }
 
   close(): Promise<void> {
@@ -173,10 +187,21 @@ class OpenVault extends Vault {
   }
 
   async #close(): Promise<void> {
-    await this.#refresher.close()
+    await Promise.allSettled([this.#refresher.close(), ...this.#changing])
     this.#cache.clear()
     this.#sealed.forgetAll()
     await this.#store.close()
+  }
+
+  async #beforeClosing<T>(change: () => Promise<T>): Promise<T> {
+    this.#opened()
+    const changing = change()
+    this.#changing.add(changing)
+    try {
+      return await changing
+    } finally {
+      this.#changing.delete(changing)
+    }
   }
 
   #opened(): Store {

@@ -3,6 +3,7 @@ import { dataFolder, type Environment } from '../config/index.ts'
 import { argumentError, ConfigurationError } from '../errors.ts'
 import { type RegistrationSource, registrations } from '../oauth/index.ts'
 import type { Keyring } from '../seal.ts'
+import { isPlain } from './connection.ts'
 import { type KeyProvider, keyProviders, passingKey, unlock } from './keys.ts'
 import { defaultLocation, type Location, parseLocation } from './location.ts'
 import type { VaultOptions } from './options.ts'
@@ -41,8 +42,8 @@ function assertOptions({ leaseMs, ...options }: VaultOptions, tenant: string): v
   }
   if (leaseMs !== undefined && !(Number.isInteger(leaseMs) && leaseMs >= 100 && leaseMs <= longestLeaseMs))
     throw argumentError('Vault.open: leaseMs must be a whole number from 100 to 600000.')
-  if (typeof tenant !== 'string' || tenant === '' || !tenant.isWellFormed())
-    throw argumentError('Vault.open: tenant must be a non-empty text.')
+  if (typeof tenant !== 'string' || tenant === '' || !isPlain(tenant))
+    throw argumentError('Vault.open: tenant must be a non-empty text without NUL.')
 }
 
 async function locate(

@@ -67,22 +67,26 @@ describe('connections', () => {
     expect(await one.connections()).toHaveLength(1)
   })
 
-  it.each([{ user: '' }, { user: 'x'.repeat(1001) }, { user: '\ud800' }, { provider: '' }, { account: '' }])(
-    'need a proper address, not %j',
-    async (change) => {
-      const vault = await world.open()
-      const address = { ...ada, ...change }
-      for (const run of [
-        () => vault.token(address),
-        () => vault.save(address, world.granted()),
-        () => vault.source(address),
-        () => vault.disconnect(address),
-        () => vault.connection(address),
-        () => vault.connections(change),
-      ])
-        expect(await failure(run)).toMatchObject({ name: 'TypeError', code: 'invalid_argument' })
-    },
-  )
+  it.each([
+    { user: '' },
+    { user: 'x'.repeat(1001) },
+    { user: '\ud800' },
+    { user: 'ada\0' },
+    { provider: '' },
+    { account: '' },
+  ])('need a proper address, not %j', async (change) => {
+    const vault = await world.open()
+    const address = { ...ada, ...change }
+    for (const run of [
+      () => vault.token(address),
+      () => vault.save(address, world.granted()),
+      () => vault.source(address),
+      () => vault.disconnect(address),
+      () => vault.connection(address),
+      () => vault.connections(change),
+    ])
+      expect(await failure(run)).toMatchObject({ name: 'TypeError', code: 'invalid_argument' })
+  })
 })
 
 describe('opening', () => {
@@ -151,6 +155,7 @@ describe('opening', () => {
 
   it.each([
     { tenant: '' },
+    { tenant: 'a\0' },
     { earlySeconds: -1 },
     { leaseMs: Number.NaN },
     { leaseMs: 0 },

@@ -114,8 +114,8 @@ export abstract class Vault {
   abstract finish(callback: string | URL | URLSearchParams, options?: RequestOptions): Promise<Connection>
 
   /**
-   * Closes the vault. Waits for refresh requests that are under way, because their answers must be saved: close the
-   * vault before the process ends.
+   * Closes the vault. Waits for what is under way (refreshes, {@link Vault.finish}, {@link Vault.save},
+   * {@link Vault.disconnect}), because its outcome must be saved: close the vault before the process ends.
    */
   abstract close(): Promise<void>
 
