@@ -21,10 +21,29 @@ export function parseBody(text: string): JsonObject | undefined {
 function parseJson(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
+    return isObject(value) ? withoutWells(value) : undefined
   } catch {
     return undefined
   }
+}
+
+/** Deeper than any answer goes, and far less deep than what `JSON.stringify` fails at when the answer is kept. */
+const maxDepth = 100
+
+/** The object with `true` for members that are nested too deep: they are there (an error stays one), and no more. */
+function withoutWells(object: JsonObject): JsonObject {
+  const members = Object.entries(object)
+  if (!members.some(([, member]) => isDeeper(member, maxDepth))) return object
+  return Object.fromEntries(members.map(([name, member]) => [name, isDeeper(member, maxDepth) || member]))
+}
+
+function isDeeper(value: unknown, limit: number): boolean {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > limit) return true
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
+  }
+  return false
 }
 
 /** A form begins with a name and `=`; pages, sentences, URLs and JSON of another kind do not. */

@@ -830,6 +830,19 @@ describe('an answer that is no token never becomes one', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
   })
 
+  it('is written again without overflow, however deep an answer is nested', () => {
+    const well = '['.repeat(100_000) + ']'.repeat(100_000)
+    const answer = read(`{"access_token":"a","refresh_token":"r","well":${well}}`)
+    expect(answer).toMatchObject({ accessToken: 'a', refreshToken: 'r' })
+    expect(JSON.parse(JSON.stringify(answer.raw))).toEqual({
+      access_token: 'a',
+      refresh_token: 'r',
+      well: true,
+    })
+    expect(failure(`{"access_token":"a","error":${well}}`)).toBeInstanceOf(TokenEndpointError)
+    expect(failure(`{"access_token":${well}}`)).toBeInstanceOf(InvalidResponseError)
+  })
+
   it('takes time in proportion to the length of an answer', () => {
     const begun = performance.now()
     const length = 256 * 1024
