@@ -401,6 +401,23 @@ describe('step-up', () => {
     expect(stranger.requests('api').map(({ headers }) => headers['authorization'])).toEqual([undefined])
   })
 
+  it('P87 an API that wants another scope each time does not take every port', async () => {
+    await house.connect('ada', ['read'])
+    const toolbox = house.toolbox([read])
+    const other = await required(toolbox.for({ user: 'bob' }).call('read'))
+    const urls: string[] = []
+    for (let n = 0; n < 12; n += 1) {
+      const challenge = `Bearer error="insufficient_scope", scope="s${n}"`
+      house.server.script('api', [{ status: 403, headers: { 'www-authenticate': challenge } }])
+      urls.push((await required(toolbox.for({ user: 'ada' }).call('read'))).url)
+    }
+    const port = (url: string) => Number(new URL(new URL(url).searchParams.get('redirect_uri') ?? '').port)
+    await vi.waitFor(async () => {
+      const free = await Promise.all([...urls, other.url].map((url) => isFree(port(url))))
+      expect(free).toEqual([true, true, ...Array(11).fill(false)])
+    })
+  })
+
   it('P87 insufficient_scope with everything granted is a plain failure, not a circle', async () => {
     await house.connect('ada', ['read', 'admin'])
     house.server.script('api', [

@@ -1,5 +1,5 @@
 // Consents under way, for all users of one toolbox: one flow for one need, saved once, whoever waits or does not.
-import { argumentError, StoreError, TimeoutError, ToolgrantError } from '../errors.ts'
+import { argumentError, CallbackError, StoreError, TimeoutError, ToolgrantError } from '../errors.ts'
 import type { Flow, StartedFlow } from '../flows/index.ts'
 import { type TokenSet, waitFor } from '../oauth/index.ts'
 import { ConsentMemory, isSamePlace, isWithin, keyOf } from './consent-memory.ts'
@@ -64,6 +64,9 @@ interface Entry {
   /** A wider consent was saved: this one must not replace it. */
   superseded?: true
 }
+
+/** Most links that wait for one person and account: an API that wants other scopes each time must not take every port. */
+const MAX_OPEN_LINKS = 10
 
 /** Beyond this, timers fire at once. */
 const LONGEST_TIMER = 2_147_483_647
@@ -151,6 +154,7 @@ export class Consents {
 
   /** Registers before anything is awaited, so that two calls at once make one flow. */
   #begin(need: ConsentNeed): Entry {
+    this.#makeRoom(need.address)
     const scopes = [...new Set([...need.scopes, ...(need.recommended ?? [])])]
     const done = Promise.withResolvers<ToolConnection>()
     done.promise.catch(() => {})
@@ -164,6 +168,15 @@ export class Consents {
     this.#entries.add(entry)
     entry.followed = this.#follow(entry)
     return entry
+  }
+
+  /** Ends the oldest link at an address that has too many. */
+  #makeRoom(address: ToolAddress): void {
+    const open = this.#at(address).filter(
+      ({ tokens, need }) => tokens === undefined && need.timeoutMs === undefined,
+    )
+    const [oldest] = open
+    if (oldest !== undefined && open.length >= MAX_OPEN_LINKS) this.#end(oldest, { error: madeRoom() })
   }
 
   async #start(
@@ -345,6 +358,13 @@ function notInTime(provider: string, timeoutMs: number): TimeoutError {
   return new TimeoutError(
     `Nobody finished the authorization at ${provider} within ${timeoutMs} ms. The link stays usable until it expires; wait again, or pass a longer timeoutMs.`,
     timeoutMs,
+  )
+}
+
+function madeRoom(): CallbackError {
+  return new CallbackError(
+    'authorization_expired',
+    'This link made room for newer ones to the same account. Repeat the call for a new link.',
   )
 }
 
