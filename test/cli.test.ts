@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AuthorizationServer } from '../src/testing/index.ts'
 import { Acme } from './cli-acme.ts'
-import type { CliFolder } from './cli-process.ts'
+import type { CliFolder, RunningCli } from './cli-process.ts'
 import { startOidcServer } from './servers/oidc.ts'
 
 let acme: Acme
@@ -42,6 +42,20 @@ async function refreshSeen(): Promise<void> {
     params['grant_type'] === 'refresh_token'
   while (!server.requests('token').some(isRefresh)) await new Promise((resolve) => setTimeout(resolve, 20))
 }
+
+/** `talk` never stops writing to stderr, `crash` throws where nobody catches; both call the API. */
+const troublesomeTools = `import { tool } from '${new URL('../src/tools/index.ts', import.meta.url).href}'
+const named = (name: string) => tool({
+  name,
+  description: 'Makes trouble.',
+  input: { type: 'object', properties: {} },
+  auth: { provider: 'acme', scopes: ['read'] },
+  run: async (_input: object, { fetch }) => (await fetch('/x')).json(),
+})
+export const tools = [named('talk'), named('crash')]
+if (process.argv.includes('talk')) setInterval(() => console.log('…'), 50)
+if (process.argv.includes('crash')) setTimeout(() => { throw new Error('stray') }, 800)
+`
 
 /** Whether a port can be listened on at once. */
 function isFree(port: number): Promise<boolean> {
@@ -206,6 +220,33 @@ describe('connect', () => {
     expect(server.counts).toMatchObject({ refreshes: 1, reuseViolations: 0 })
   })
 
+  const endings: [string, string[], number, (running: RunningCli) => void][] = [
+    [
+      'Ctrl-C that npx sends once more',
+      ['fetch', 'acme', '/x'],
+      130,
+      ({ child }) => {
+        child.kill('SIGINT')
+        setTimeout(() => child.kill('SIGINT'), 20)
+      },
+    ],
+    ['reader of stderr that goes away', ['call', 'talk'], 141, ({ child }) => void child.stderr?.destroy()],
+    ['tool that throws behind its call', ['call', 'crash'], 1, () => {}],
+  ]
+  it.each(endings)('loses no refresh to a %s', async (_name, args, code, end) => {
+    await acme.connect(folder)
+    await folder.write('tools.ts', troublesomeTools)
+    server.expireAccessTokens()
+    server.configure({ latencyMs: { refresh: 1500 } })
+    const running = folder.start(args)
+    await refreshSeen()
+    end(running)
+    expect((await running.end).code).toBe(code)
+    server.configure({ latencyMs: undefined })
+    expect((await folder.run(['fetch', 'acme', '/x'])).code).toBe(0)
+    expect(server.counts).toMatchObject({ refreshes: 1, reuseViolations: 0 })
+  })
+
   it('ends at once at a second SIGINT', async () => {
     await acme.connect(folder)
     server.expireAccessTokens()
@@ -214,6 +255,7 @@ describe('connect', () => {
     await refreshSeen()
     running.child.kill('SIGINT')
     await running.stderrHas(/Interrupted/)
+    await new Promise((resolve) => setTimeout(resolve, 300))
     const before = Date.now()
     running.child.kill('SIGINT')
     expect((await running.end).code).toBe(130)

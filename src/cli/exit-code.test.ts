@@ -102,5 +102,8 @@ describe('explain', () => {
 
   it('takes control characters out', () => {
     expect(inspect(explain(new Error('a\u001b[31mb\u202ec')).message)).not.toMatch(/\\x1b|\\u202e/i)
+    const provider = { provider: 'slack', scopes: ['granted\u001b]0;by the provider\u0007'] }
+    const error = new errors.AuthorizationRequiredError('missing_scope', 'More scopes.', provider)
+    expect(inspect(explain(error, { user: 'a\u202e' }))).not.toMatch(/\\x1b|\\x07|\\u202e/i)
   })
 })

@@ -27,7 +27,12 @@ export function explain(error: unknown, hints: CommandHints = {}): Explanation {
   const exitCode = exitCodeFor(error)
   const code = codeOf(error)
   const next = nextStep(error, code, hints)
-  return { code, message: messageOf(error), ...(next === undefined ? {} : { next }), exitCode }
+  return {
+    code,
+    message: messageOf(error),
+    ...(next === undefined ? {} : { next: printable(next) }),
+    exitCode,
+  }
 }
 
 /** The stack, causes included, for `TOOLGRANT_DEBUG=1`. */

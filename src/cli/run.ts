@@ -9,7 +9,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   hideWarningAboutSqlite()
   const output = new Output(argv.includes('--json'))
   const interruption = watchSignals(output)
-  endQuietlyWithoutReader()
+  endQuietlyWithoutReader(interruption)
+  endTidilyAfterCrash(output, interruption)
   const exitCode = await execute(argv, output, interruption)
   // Not left to an empty event loop: a tools module may hold the process open.
   for (const stream of [process.stdout, process.stderr])
@@ -21,7 +22,9 @@ interface Interruption {
   signal: AbortSignal
   /** Does what SIGINT does. */
   interrupt: () => void
-  /** The exit code of the signal that came, if one did. */
+  /** Asks the command to stop and to leave everything tidy, for another reason than a signal. */
+  end: (exitCode: ExitCode, reason: unknown) => void
+  /** The exit code of what stopped the command, if something did. */
   readonly exitCode: ExitCode | undefined
 }
 
@@ -47,16 +50,25 @@ async function execute(
   }
 }
 
+/** Signals within so many milliseconds are one: npx passes on the Ctrl-C that the terminal sends to both. */
+const oneSignalMs = 250
+
 /** The first signal asks the command to stop and to leave everything tidy; the second ends it at once. */
 function watchSignals(output: Output): Interruption {
   const controller = new AbortController()
   let exitCode: ExitCode | undefined
+  let signalledAt: number | undefined
+  const end = (code: ExitCode, reason: unknown) => {
+    exitCode ??= code
+    controller.abort(reason)
+  }
   const stop = (code: ExitCode) => {
-    if (exitCode !== undefined) process.exit(code)
-    exitCode = code
+    if (signalledAt !== undefined && performance.now() - signalledAt < oneSignalMs) return
+    if (signalledAt !== undefined) process.exit(code)
+    signalledAt = performance.now()
     output.record({ error: { code: 'interrupted', message: 'Interrupted.' } })
     output.note('\nInterrupted.')
-    controller.abort(new DOMException('Interrupted.', 'AbortError'))
+    end(code, new DOMException('Interrupted.', 'AbortError'))
   }
   const interrupt = () => stop(exitCodes.interrupted)
   process.on('SIGINT', interrupt)
@@ -65,18 +77,29 @@ function watchSignals(output: Output): Interruption {
   return {
     signal: controller.signal,
     interrupt,
+    end,
     get exitCode() {
       return exitCode
     },
   }
 }
 
-/** `toolgrant … | head -1` is no error: whoever read has read enough. A terminal that went away (EIO) sends SIGHUP, too. */
-function endQuietlyWithoutReader(): void {
+/**
+ * `toolgrant … | head -1` is no error: whoever read has read enough. A refresh that is under way is waited for all the
+ * same. A terminal that went away (EIO) sends SIGHUP, too.
+ */
+function endQuietlyWithoutReader({ end }: Interruption): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(exitCodes.brokenPipe)
+      if (error.code === 'EPIPE') end(exitCodes.brokenPipe, error)
     })
+}
+
+/** A tools module may throw behind everybody's back: even then the answer to a refresh that was sent is saved. */
+function endTidilyAfterCrash(output: Output, interruption: Interruption): void {
+  process.on('uncaughtException', (error) => {
+    if (interruption.exitCode === undefined) interruption.end(report(error, output, {}), error)
+  })
 }
 
 function report(error: unknown, output: Output, hints: CommandHints): ExitCode {
