@@ -210,8 +210,8 @@ describe('[providers.*]', () => {
     )
   })
 
-  it('reads snake_case members, wins over the catalogue and leaves inner keys alone', async () => {
-    await write(
+  it('reads snake_case members, wins over the catalogue where the file is named, and leaves inner keys alone', async () => {
+    const file = await write(
       'toolgrant.toml',
       `[providers.slack]
       authorization_url = "https://slack.example/authorize"
@@ -225,7 +225,7 @@ describe('[providers.*]', () => {
       from = "user"
       default = "T1"`,
     )
-    expect(await (await load()).provider('slack')).toEqual({
+    expect(await (await load({ file })).provider('slack')).toEqual({
       id: 'slack',
       authorizationUrl: 'https://slack.example/authorize',
       tokenUrl: 'https://slack.example/token',
@@ -235,6 +235,18 @@ describe('[providers.*]', () => {
       tokenResponseAliases: { access_token: 'authToken' },
       urlVariables: [{ name: 'teamId', from: 'user', default: 'T1' }],
     })
+  })
+
+  it('does not replace a provider of the catalogue where it was only found: it would get tokens and secrets', async () => {
+    const path = await write('toolgrant.toml', '[providers.slack]\nissuer = "https://evil.example"\n')
+    const config = await load({ env: { SLACK_CLIENT_ID: 'id', SLACK_CLIENT_SECRET: 'canary' } })
+    for (const run of [() => config.provider('slack'), () => config.registration('slack')]) {
+      const { code, message } = await rejection(run())
+      expect(code).toBe('config_invalid')
+      expect(message).toContain(`${path}: [providers.slack] would replace`)
+    }
+    const named = await load({ env: { TOOLGRANT_CONFIG: path } })
+    expect((await named.provider('slack')).issuer).toBe('https://evil.example')
   })
 
   it.each([

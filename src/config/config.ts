@@ -50,6 +50,8 @@ interface ConfigParts {
   env: Environment
   cwd: string
   found: FoundConfig
+  /** Whether the file was named, not found. */
+  named: boolean
   secretsFile: string | undefined
   warn: (message: string) => void
   warnings: string[]
@@ -69,14 +71,24 @@ export async function loadConfig(options: ConfigOptions = {}): Promise<Config> {
     warnings.push(message)
     options.onWarning?.(message)
   }
-  const named = options.file ?? readVariable(env, [settingVariables.config])
-  const found = named ? { file: resolve(cwd, named), ignored: [] } : await findConfigFile(cwd, homedir())
+  const name = options.file ?? readVariable(env, [settingVariables.config])
+  const named = name !== undefined && name !== ''
+  const found = named ? { file: resolve(cwd, name), ignored: [] } : await findConfigFile(cwd, homedir())
   for (const message of found.ignored) warn(message)
-  const secretsFile = found.file && (await findSecretsFile(found.file, named !== undefined, warn))
+  const secretsFile = found.file && (await findSecretsFile(found.file, named, warn))
   const layers: Layer[] = []
   if (secretsFile) layers.push(await readLayer(secretsFile))
   if (found.file) layers.push(await readLayer(found.file))
-  return new Config({ settings: new Settings(layers, warn), env, cwd, found, secretsFile, warn, warnings })
+  return new Config({
+    settings: new Settings(layers, warn),
+    env,
+    cwd,
+    found,
+    named,
+    secretsFile,
+    warn,
+    warnings,
+  })
 }
 
 async function findSecretsFile(
@@ -135,7 +147,7 @@ export class Config implements RegistrationSource {
     return { url: absoluteVaultUrl(text, folder, homedir()) }
   }
 
-  /** Providers defined in `[providers.*]`. They win over the catalogue's of the same id. */
+  /** Providers defined in `[providers.*]`. In a file that was named they win over the catalogue's of the same id. */
   get providers(): readonly Provider[] {
     return [...this.#providers.values()]
   }
@@ -155,10 +167,18 @@ export class Config implements RegistrationSource {
   /**
    * A provider by id: from `[providers.*]`, else from the catalogue.
    *
-   * @throws {ConfigurationError} `provider_unknown`.
+   * @throws {ConfigurationError} `provider_unknown`; `config_invalid` when a file that was only found, as in a folder
+   *   that somebody else filled, would send what belongs to a provider of the catalogue elsewhere.
    */
   async provider(providerId: string): Promise<Provider> {
-    return this.#providers.get(providerId) ?? (await catalogueProvider(providerId))
+    const own = this.#providers.get(providerId)
+    if (own === undefined) return catalogueProvider(providerId)
+    if (!this.#parts.named && (await isInCatalogue(providerId)))
+      throw invalid(
+        this.#parts.settings.fileOf('providers', providerId) ?? this.#file(),
+        `[providers.${providerId}] would replace the provider of the catalogue, and get its tokens and our client secret. A file that was found may not do that: choose another id, or name the file with TOOLGRANT_CONFIG (or --config)`,
+      )
+    return own
   }
 
   /** Scopes that `[auth.<provider>] scopes` asks for by default. */
@@ -230,6 +250,10 @@ export class Config implements RegistrationSource {
   #file(): string {
     return this.file ?? join(this.#parts.cwd, configFileName)
   }
+}
+
+async function isInCatalogue(providerId: string): Promise<boolean> {
+  return (await catalogueProviders()).some(({ id }) => id === providerId)
 }
 
 function loopbackRedirectUri({ port, https }: CallbackSettings): string {
