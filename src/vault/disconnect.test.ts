@@ -149,6 +149,21 @@ describe('authorizations under way', () => {
     expect(world.server.counts.requests.token).toBe(1)
   })
 
+  it('are finished by whoever began them, and not by somebody who was handed the link', async () => {
+    const vault = await world.open()
+    for (const user of ['victim', undefined]) {
+      const { callback } = await begin(vault, 'mallory')
+      expect(await failure(() => vault.finish(callback, { user }))).toMatchObject({
+        name: 'CallbackError',
+        code: 'state_mismatch',
+      })
+    }
+    expect(await vault.connections()).toEqual([])
+    expect(world.server.counts.requests.token).toBe(0)
+    const { callback } = await begin(vault, 'ada')
+    expect(await vault.finish(callback, { user: 'ada' })).toMatchObject({ user: 'ada' })
+  })
+
   it('P49 are over at their end', async () => {
     const vault = await world.open()
     const { pending, callback } = await begin(vault, 'ada')

@@ -21,6 +21,7 @@ export type {
 export {
   type Disconnected,
   type DisconnectOptions,
+  type FinishOptions,
   type SourceOptions,
   Vault,
 } from './vault.ts'

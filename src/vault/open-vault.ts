@@ -26,7 +26,13 @@ import { Refresher } from './refresh.ts'
 import { SealedTokens } from './sealed-tokens.ts'
 import type { ConnectionRow, RowAddress, Store } from './store.ts'
 import { cacheKey, TokenCache } from './token-cache.ts'
-import { type Disconnected, type DisconnectOptions, type SourceOptions, Vault } from './vault.ts'
+import {
+  type Disconnected,
+  type DisconnectOptions,
+  type FinishOptions,
+  type SourceOptions,
+  Vault,
+} from './vault.ts'
 
 /** {@link Vault.open}. */
 export async function openVault(options: VaultOptions): Promise<Vault> {
@@ -154,11 +160,11 @@ class OpenVault extends Vault {
     return this.#pending.take(state)
   }
 
-  async finish(callback: string | URL | URLSearchParams, options: RequestOptions = {}): Promise<Connection> {
+  async finish(callback: string | URL | URLSearchParams, options: FinishOptions = {}): Promise<Connection> {
     return this.#beforeClosing(() => this.#finish(callback, options))
   }
 
-  async #finish(callback: string | URL | URLSearchParams, options: RequestOptions): Promise<Connection> {
+  async #finish(callback: string | URL | URLSearchParams, given: FinishOptions): Promise<Connection> {
     const state = callbackState(callback)
     if (state === undefined)
       throw new CallbackError(
@@ -172,8 +178,14 @@ class OpenVault extends Vault {
         'The authorization that this callback belongs to is unknown, over, or was finished already. Start again.',
       )
     const { user, provider, account } = pending
+    const { user: present, ...options } = given
     if (user === undefined)
       throw argumentError('The pending authorization names no user: give one to authorizationUrl().')
+    if ('user' in given && present !== user)
+      throw new CallbackError(
+        'state_mismatch',
+        'Somebody else than the person who came back began this authorization. It was not used. Start again.',
+      )
     const registration = await this.registration(provider)
     const limits = { ...this.#requestOptions(), ...options }
     const { provider: server, client } = registration

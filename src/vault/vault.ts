@@ -17,6 +17,16 @@ export interface SourceOptions {
   scopes?: readonly string[] | undefined
 }
 
+/** Options of {@link Vault.finish}. */
+export interface FinishOptions extends RequestOptions {
+  /**
+   * Who is signed in where the callback arrived. Give it wherever several people use one server: a link may have been
+   * passed to somebody else, whose account would then be connected for the person who began (RFC 6749 section 10.12).
+   * `undefined`, when given: nobody is signed in, and nothing is finished.
+   */
+  user?: string | undefined
+}
+
 /** Options of {@link Vault.disconnect}. */
 export interface DisconnectOptions {
   /** Stops the request to the provider; the connection is deleted all the same. */
@@ -109,9 +119,10 @@ export abstract class Vault {
    * Finishes an authorization whose pending record is in this vault: checks the callback, exchanges the code, saves the
    * connection. For callbacks that your own server receives.
    *
+   * @throws {CallbackError} `state_mismatch` when somebody else began it than `user`; nothing is sent.
    * @throws {CallbackError} {@link AuthorizationDeniedError} {@link TokenEndpointError} and what else the grant throws.
    */
-  abstract finish(callback: string | URL | URLSearchParams, options?: RequestOptions): Promise<Connection>
+  abstract finish(callback: string | URL | URLSearchParams, options?: FinishOptions): Promise<Connection>
 
   /**
    * Closes the vault. Waits for what is under way (refreshes, {@link Vault.finish}, {@link Vault.save},
