@@ -30,7 +30,7 @@ async function readKeys(path: string): Promise<SealingKey[]> {
   for (let attempt = 1; ; attempt++) {
     const text = await readPrivately(path)
     if (text === undefined) return []
-    const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'))
+    const lines = text.split('\n').filter((line) => !/^(#|$)/.test(line.trim()))
     if (lines.length > 0) return lines.map((line) => SealingKey.parse(line, `The key file ${path}`))
     // Another process is writing it, on a file system that cannot link.
     if (attempt === 20)

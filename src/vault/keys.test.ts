@@ -79,7 +79,7 @@ describe('a key file', () => {
     const path = newPath()
     await keyFile(path).create?.()
     const [one, two] = [generateKey(), generateKey()]
-    writeFileSync(path, `# comment\n\n${one}\r\n${two}\n`)
+    writeFileSync(path, `\ufeff# comment\n\n${one}\r\n${two}\n`)
     expect((await keyFile(path).load({})).map(({ id }) => id)).toEqual([
       SealingKey.parse(one).id,
       SealingKey.parse(two).id,

@@ -71,10 +71,10 @@ function configure(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE; ROLLBACK')
 }
 
-/** What tells one file from another that takes its place. */
-function fileId(path: string): string | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  return stats && `${stats.dev}:${stats.ino}`
+/** What tells a vault's files, the log of what is not yet in the main one included, from others that take their place. */
+function fileIds(path: string): string {
+  const files = [path, `${path}-wal`].map((file) => statSync(file, { throwIfNoEntry: false }))
+  return files.map((stats) => (stats ? `${stats.dev}:${stats.ino}` : '')).join(' ')
 }
 
 /** Runs short operations; one that finds the file locked is tried again without blocking the event loop. */
@@ -182,7 +182,7 @@ class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #busy: BusyRetry
   readonly #now: () => number
-  readonly #fileId: string | undefined
+  readonly #fileIds: string
   readonly #statements = new Map<string, StatementSync>()
 
   constructor(name: string, database: DatabaseSync, busy: BusyRetry, now: () => number) {
@@ -190,7 +190,7 @@ class SqliteStore implements Store {
     this.#database = database
     this.#busy = busy
     this.#now = now
-    this.#fileId = fileId(name)
+    this.#fileIds = fileIds(name)
   }
 
   get(id: string): Awaitable<ConnectionRow | undefined> {
@@ -314,7 +314,7 @@ class SqliteStore implements Store {
   /** A change, unless it would go into a file that nobody will open again: then nothing may be spent or promised. */
   #write<T>(operation: () => T): Awaitable<T> {
     return this.#busy.run(() => {
-      if (fileId(this.name) !== this.#fileId) throw replacedError(this.name)
+      if (fileIds(this.name) !== this.#fileIds) throw replacedError(this.name)
       return operation()
     })
   }
