@@ -56,6 +56,20 @@ describe('an outage', () => {
     expect((await later).accessToken).toBe('access-2')
   })
 
+  it('is left alone after three attempts, also when chance asks for no pause', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({ random: () => 0 })
+    const result = caught(one.refresher.refresh(row))
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await settle()
+      one.requests[attempt]?.fail(outage())
+    }
+    await settle()
+    expect(one.requests).toHaveLength(3)
+    expect(await result).toMatchObject({ name: 'RefreshFailedError', retryable: true })
+  })
+
   it('keeps the connection whatever the answer, and Retry-After is honoured', async () => {
     const world = new World()
     const row = await world.connect()

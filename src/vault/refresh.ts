@@ -63,6 +63,7 @@ export class Refresher {
     const started = now()
     let seen = first.generation
     let failure: RefreshFailedError | undefined
+    let failed = 0
     for (let turn = 0; ; turn += 1) {
       this.#assertOpen()
       const row = usable(await store.get(first.id), first)
@@ -73,10 +74,14 @@ export class Refresher {
       const pauseMs = pauseLeftMs(row.retryAt, now())
       if (saving !== undefined) await savedWithin(saving, this.#parts, this.#closing.signal)
       else if (pauseMs > 0) await this.#sitOut(row, pauseMs, started, failure)
+      else if (failed >= patientFailures) throw stillFailing(row, pauseMs, failure)
       else {
         const attempt = await this.#attempt(row, registration)
         if (attempt !== undefined && 'tokens' in attempt) return attempt.tokens
-        if (attempt !== undefined && 'failure' in attempt) failure = attempt.failure
+        if (attempt !== undefined && 'failure' in attempt) {
+          failure = attempt.failure
+          failed += 1
+        }
         if (attempt !== undefined && 'taken' in attempt) await this.#waitForOther(row, started, turn)
       }
     }
