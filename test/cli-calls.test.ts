@@ -140,6 +140,11 @@ describe('fetch', () => {
     })
   })
 
+  it.each(['TRACE', 'connect', 'a b'])('ends with 2 for the method %j', async (method) => {
+    const { code, stderr } = await folder.run(['fetch', 'acme', '/x', '-X', method])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('-X takes one word')])
+  })
+
   it('ends with 4 when no answer comes', async () => {
     server.script('api', [{ drop: true }])
     const { code, stderr } = await folder.run(['fetch', 'acme', '/x', '--json'])

@@ -105,6 +105,14 @@ describe('from consent to disconnect', () => {
     expect(await listConnections()).toEqual([])
   })
 
+  it('prints no control characters of the configuration', async () => {
+    const user = ['--user', 'a\u001b[31mda']
+    const { stderr } = await acme.connect(folder, ...user)
+    const gone = await folder.run(['disconnect', 'acme', ...user])
+    expect(stderr + gone.stderr).toMatch(/Connected Acme for a.\[31mda.*Disconnected acme for a.\[31mda/s)
+    expect(stderr + gone.stderr).not.toContain('\u001b')
+  })
+
   it('says the same with --json: one document on stdout, JSON lines on stderr', async () => {
     const running = folder.start(['connect', 'acme', '--json', '--account', 'work'])
     const [line = ''] = await running.stderrHas(/^\{"authorize".*$/m)

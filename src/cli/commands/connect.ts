@@ -7,6 +7,7 @@ import type { Connection, Vault } from '../../vault/index.ts'
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
+import { printable } from '../output.ts'
 import { readPastedAddresses } from '../pasted-address.ts'
 import { whileSpinning } from '../spinner.ts'
 
@@ -93,7 +94,7 @@ function tellOutcome(
   asked: readonly string[],
 ): void {
   const name = provider.name ?? provider.id
-  output.note(`${output.style('green', '✓')} Connected ${name} for ${connection.user}.`)
+  output.note(`${output.style('green', '✓')} ${printable(`Connected ${name} for ${connection.user}.`)}`)
   const missing = asked.filter((scope) => !connection.scopes.includes(scope))
   if (missing.length > 0) output.warn(`${name} did not grant: ${missing.join(' ')}`)
 }

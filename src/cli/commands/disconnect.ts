@@ -2,6 +2,7 @@
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
+import { printable } from '../output.ts'
 import { whileSpinning } from '../spinner.ts'
 
 /** Forgets a connection even when the provider cannot be asked to revoke it, and then says so. */
@@ -20,7 +21,7 @@ export async function disconnect(
   )
   if (revoked)
     output.note(
-      `${output.style('green', '✓')} Disconnected ${provider} for ${address.user}; the grant is revoked.`,
+      `${output.style('green', '✓')} ${printable(`Disconnected ${provider} for ${address.user}; the grant is revoked.`)}`,
     )
   else
     output.warn(

@@ -76,7 +76,8 @@ async function requestInit(options: FetchOptions): Promise<RequestInit> {
   if (body !== undefined && !headers.has('content-type'))
     headers.set('content-type', isJson(body) ? 'application/json' : 'application/x-www-form-urlencoded')
   const method = options.request?.toUpperCase() ?? (body === undefined ? 'GET' : 'POST')
-  if (!/^[A-Z]+$/.test(method)) throw argumentError('-X takes one word, such as POST.')
+  if (!/^[A-Z]+$/.test(method) || ['CONNECT', 'TRACE', 'TRACK'].includes(method))
+    throw argumentError('-X takes one word, such as POST; not CONNECT, TRACE or TRACK, which fetch refuses.')
   if (body !== undefined && (method === 'GET' || method === 'HEAD'))
     throw argumentError(`A ${method} request has no body: leave -d out.`)
   return { method, headers, ...(body === undefined ? {} : { body }) }
