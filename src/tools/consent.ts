@@ -1,6 +1,6 @@
 // Consents under way, for all users of one toolbox: one flow for one need, saved once, whoever waits or does not.
 import { argumentError, CallbackError, StoreError, TimeoutError, ToolgrantError } from '../errors.ts'
-import type { Flow, StartedFlow } from '../flows/index.ts'
+import { type Flow, loopback, type StartedFlow } from '../flows/index.ts'
 import { type TokenSet, waitFor } from '../oauth/index.ts'
 import { ConsentMemory, isSamePlace, isWithin, keyOf } from './consent-memory.ts'
 import {
@@ -78,7 +78,7 @@ export class Consents {
   readonly #byConsent = new WeakMap<PendingConsent, Entry>()
   /** What became of those that are over. */
   readonly memory = new ConsentMemory()
-  #defaultFlow: Promise<Flow> | undefined
+  #defaultFlow: Flow | undefined
   #closed = false
 
   constructor(options: ConsentsOptions) {
@@ -209,7 +209,7 @@ export class Consents {
   #flow(name: string | undefined): Flow | Promise<Flow> {
     if (name !== undefined) return flowNamed(this.#options.flows, name)
     if (this.#options.flow !== undefined) return this.#options.flow
-    this.#defaultFlow ??= import('../flows/index.ts').then(({ loopback }) => loopback())
+    this.#defaultFlow ??= loopback()
     return this.#defaultFlow
   }
 

@@ -1,6 +1,6 @@
 // `toolgrant connect <provider>`: consent in the browser, answered on loopback or by a pasted address, kept in the vault.
 import type { CallbackSettings } from '../../config/index.ts'
-import type { FlowEvent, LoopbackOptions, StartedFlow } from '../../flows/index.ts'
+import { type FlowEvent, type LoopbackOptions, loopback, type StartedFlow } from '../../flows/index.ts'
 import { type Registration, randomState } from '../../oauth/index.ts'
 import type { Provider } from '../../providers/index.ts'
 import type { Connection, Vault } from '../../vault/index.ts'
@@ -48,7 +48,6 @@ export async function connectProvider(
   const address = await context.address(providerId, options)
   const vault = await context.vault()
   await assertWritable(vault, registration)
-  const { loopback } = await import('../../flows/index.ts')
   const callback = registration.client.redirectUri === undefined ? config.callback : {}
   const flow = loopback({ ...listening(callback, options), onEvent: (event) => tell(context, event) })
   let connection: Connection | undefined
