@@ -63,6 +63,8 @@ export class Redactor {
     if (copies.has(value)) return copies.get(value)
     if (!this.#isIn(value, new Set(), depth)) return value
     if (depth > MAX_DEPTH) return REDACTED
+    const said = value instanceof Error ? value : written(value)
+    if (typeof said === 'string') return this.text(said)
     const part = (member: unknown) => this.#copy(member, copies, depth + 1)
     const copy = emptyLike(value)
     copies.set(value, copy)
@@ -99,18 +101,19 @@ function membersOf(value: object): Member[] {
   }
   if (ArrayBuffer.isView(value)) return []
   const source = written(value)
+  if (typeof source === 'string') return [[source, undefined, true]]
   return Object.keys(source).map((key) => [key, read(source, key), true])
 }
 
-// What JSON would say of an object of some class.
-function written(value: object): object {
+// What JSON would say of an object of some class: another object, or text (a URL).
+function written(value: object): object | string {
   const toJSON = value instanceof Date ? undefined : read(value, 'toJSON')
   if (typeof toJSON !== 'function') return value
   try {
     const said: unknown = toJSON.call(value)
-    return typeof said === 'object' && said !== null ? said : { said }
+    return typeof said === 'object' && said !== null ? said : String(said)
   } catch {
-    return {}
+    return ''
   }
 }
 

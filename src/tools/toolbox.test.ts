@@ -537,6 +537,13 @@ describe('with a vault', () => {
       expect(JSON.stringify(result)).not.toContain(JSON.stringify(shown).slice(6, -6))
     })
 
+    it('P59 a URL with the token in it stays the text that it is in JSON', async () => {
+      const made = acting('leak', async ({ auth }) => ({
+        next: new URL(`https://a.example/?t=${await auth.token()}`),
+      }))
+      expect(await call(made)).toEqual({ next: 'https://a.example/?t=[redacted]' })
+    })
+
     it('P59 a secret beside the token does not leave either', async () => {
       const other = await House.open({}, { kraken: {} })
       const tokens = new TokenSet({ accessToken: 'canary-key', raw: { api_secret: 'canary-half' } })
