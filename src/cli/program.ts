@@ -149,6 +149,10 @@ function addConnections(program: Command, act: Act): void {
   withAddress(program.command('connect <provider>'))
     .description('ask for consent in the browser and keep the connection')
     .addOption(scopesOption('scopes to ask for (default: those of the configuration, else of the provider)'))
+    .option(
+      '--only',
+      'ask for --scopes and nothing else; otherwise what is granted already is asked for, too',
+    )
     .option('--port <number>', 'port of the callback; 0: any free one', port)
     .option('--https', 'listen with https, for providers that demand it')
     .option('--no-https', 'listen with http, whatever the configuration says')

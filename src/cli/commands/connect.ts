@@ -1,9 +1,10 @@
 // `toolgrant connect <provider>`: consent in the browser, answered on loopback or by a pasted address, kept in the vault.
 import type { CallbackSettings } from '../../config/index.ts'
+import { argumentError } from '../../errors.ts'
 import { type FlowEvent, type LoopbackOptions, loopback, type StartedFlow } from '../../flows/index.ts'
 import { type Registration, randomState } from '../../oauth/index.ts'
 import type { Provider } from '../../providers/index.ts'
-import type { Connection, Vault } from '../../vault/index.ts'
+import type { Connection, ConnectionAddress, Vault } from '../../vault/index.ts'
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
@@ -14,6 +15,8 @@ import { whileSpinning } from '../spinner.ts'
 /** Options of {@link connect}. */
 export interface ConnectOptions extends AddressOptions {
   scopes?: readonly string[]
+  /** Ask for `scopes` and nothing else; absent: for what is granted already, too. */
+  only?: boolean
   port?: number
   https?: boolean
   /** Whether to open the browser; absent: where a person is likely to sit. */
@@ -32,6 +35,8 @@ export async function connect(
   options: ConnectOptions,
   provider = '',
 ): Promise<ExitCode | undefined> {
+  if (options.only && options.scopes === undefined)
+    throw argumentError('--only needs --scopes: it asks for these and nothing else.')
   const connection = await connectProvider(context, provider, options)
   if (context.output.json) await context.output.document(connectionRecord(connection))
   return undefined
@@ -48,12 +53,15 @@ export async function connectProvider(
   const address = await context.address(providerId, options)
   const vault = await context.vault()
   await assertWritable(vault, registration)
+  const { provider } = registration
+  const before = await scopesGranted(vault, address)
+  const wanted = options.scopes ?? config.scopes(provider.id) ?? provider.defaultScopes ?? []
   const callback = registration.client.redirectUri === undefined ? config.callback : {}
   const flow = loopback({ ...listening(callback, options), onEvent: (event) => tell(context, event) })
   let connection: Connection | undefined
   const started = await flow.start({
     registration,
-    scopes: options.scopes ?? config.scopes(registration.provider.id),
+    scopes: options.only ? wanted : [...new Set([...before, ...wanted])],
     user: address.user,
     account: address.account,
     timeoutMs: options.timeout * 1000,
@@ -64,8 +72,14 @@ export async function connectProvider(
   })
   const tokens = await waitForPerson(context, started, options)
   connection ??= await vault.save(address, tokens)
-  tellOutcome(context, registration.provider, connection, started.scopes)
+  tellOutcome(context, provider, connection, { before, asked: started.scopes })
   return connection
+}
+
+/** What a consent would replace: the new grant counts alone, so what is granted now has to be asked for again. */
+async function scopesGranted(vault: Vault, address: ConnectionAddress): Promise<readonly string[]> {
+  const connection = await vault.connection({ ...address, account: address.account ?? 'default' })
+  return connection === undefined || connection.status === 'revoked' ? [] : connection.scopes
 }
 
 /** Before the person is asked: a store that is read-only or full must not cost a consent. Leaves nothing behind. */
@@ -90,11 +104,17 @@ function tellOutcome(
   { output }: CommandContext,
   provider: Provider,
   connection: Connection,
-  asked: readonly string[],
+  { before, asked }: { before: readonly string[]; asked: readonly string[] },
 ): void {
   const name = provider.name ?? provider.id
-  output.note(`${output.style('green', '✓')} ${printable(`Connected ${name} for ${connection.user}.`)}`)
-  const missing = asked.filter((scope) => !connection.scopes.includes(scope))
+  const { user, scopes } = connection
+  const granted = scopes.length === 0 ? '' : ` Granted: ${scopes.join(' ')}.`
+  const gone = before.filter((scope) => !scopes.includes(scope))
+  const noLonger = gone.length === 0 ? '' : ` No longer: ${gone.join(' ')}.`
+  output.note(
+    `${output.style('green', '✓')} ${printable(`Connected ${name} for ${user}.${granted}${noLonger}`)}`,
+  )
+  const missing = asked.filter((scope) => !scopes.includes(scope))
   if (missing.length > 0) output.warn(`${name} did not grant: ${missing.join(' ')}`)
 }
 

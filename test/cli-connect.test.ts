@@ -1,0 +1,62 @@
+// What `toolgrant connect` asks for when something is granted already, and when it stops waiting. Child processes
+// against the simulated authorization server.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { AuthorizationServer } from '../src/testing/index.ts'
+import { Acme } from './cli-acme.ts'
+import type { CliFolder } from './cli-process.ts'
+
+let acme: Acme
+let server: AuthorizationServer
+let folder: CliFolder
+
+beforeAll(async () => {
+  acme = await Acme.start()
+  server = acme.server
+})
+
+afterAll(() => server.close())
+
+beforeEach(async () => {
+  server.configure({ consent: 'approve' })
+  folder = await acme.folder()
+})
+
+afterEach(async () => {
+  acme.assertNoSecret(folder)
+  await folder[Symbol.asyncDispose]()
+})
+
+async function grantedScopes(): Promise<unknown[]> {
+  const { stdout } = await folder.run(['connections', '--json'])
+  return JSON.parse(stdout).map(({ scopes }: { scopes: unknown }) => scopes)
+}
+
+describe('connect where something is granted already', () => {
+  it('asks for what was granted, too, and names what is granted now', async () => {
+    const first = await acme.connect(folder, '--scopes', 'guilds notes.read')
+    expect(first.stderr).toContain('✓ Connected Acme for ada. Granted: guilds notes.read.\n')
+    const second = await acme.connect(folder, '--scopes', 'guilds write')
+    expect(second.stderr).toContain('✓ Connected Acme for ada. Granted: guilds notes.read write.\n')
+    expect(await grantedScopes()).toEqual([['guilds', 'notes.read', 'write']])
+    await acme.connect(folder)
+    expect(await grantedScopes()).toEqual([['guilds', 'notes.read', 'write', 'read']])
+  })
+
+  it('asks for --scopes alone with --only, and names what is gone', async () => {
+    await acme.connect(folder, '--scopes', 'guilds notes.read')
+    const { stderr } = await acme.connect(folder, '--scopes', 'guilds', '--only')
+    expect(stderr).toContain('✓ Connected Acme for ada. Granted: guilds. No longer: notes.read.\n')
+    expect(await grantedScopes()).toEqual([['guilds']])
+  })
+
+  it('leaves the other accounts out of it', async () => {
+    await acme.connect(folder, '--scopes', 'guilds notes.read', '--account', 'work')
+    await acme.connect(folder, '--scopes', 'guilds')
+    expect(await grantedScopes()).toEqual([['guilds'], ['guilds', 'notes.read']])
+  })
+
+  it('ends with 2 for --only without --scopes', async () => {
+    const { code, stderr } = await folder.run(['connect', 'acme', '--only'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--only needs --scopes')])
+  })
+})
