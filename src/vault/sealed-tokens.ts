@@ -82,12 +82,14 @@ interface Opened {
 
 /**
  * Token sets that were opened before. One is given out only for a row whose sealed bytes and address are the very
- * same, so it is what opening would yield. Two generations instead of a list by age: at most twice `size`.
+ * same, so it is what opening would yield. A row is remembered from its second opening on: a walk over many rows
+ * would only fill the memory. Two generations instead of a list by age: at most twice `size`.
  */
 class OpenedTokens {
   readonly #size: number
-  #young = new Map<string, Opened>()
-  #old = new Map<string, Opened>()
+  /** By row id; `undefined`: opened once. */
+  #young = new Map<string, Opened | undefined>()
+  #old = new Map<string, Opened | undefined>()
 
   constructor(size: number) {
     this.#size = size
@@ -101,11 +103,12 @@ class OpenedTokens {
 
   add({ id, sealed }: TokenRow, place: string, tokens: TokenSet): void {
     if (this.#size === 0) return
+    const seen = this.#young.has(id) || this.#old.has(id)
     if (this.#young.size >= this.#size) {
       this.#old = this.#young
       this.#young = new Map()
     }
-    this.#young.set(id, { sealed, place, tokens })
+    this.#young.set(id, seen ? { sealed, place, tokens } : undefined)
   }
 
   forget(id: string): void {

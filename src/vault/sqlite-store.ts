@@ -30,7 +30,8 @@ export interface SqliteStoreOptions {
 
 /** How long one statement may wait for a lock with the event loop blocked, in milliseconds. */
 const blockingLimitMs = 15
-const mapBytes = 256 * 1024 * 1024
+/** Pages held in memory, per open file. Not mapped: a file that shrinks under a map kills the process (SIGBUS). */
+const pageCacheKiB = 16 * 1024
 
 /**
  * Opens or creates a vault file (mode 0600, in a folder of mode 0700) and brings it to the newest schema.
@@ -66,7 +67,9 @@ function createFile(path: string): void {
 function configure(database: DatabaseSync): void {
   database.exec(`PRAGMA busy_timeout = ${blockingLimitMs}`)
   database.exec('PRAGMA journal_mode = WAL')
-  database.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA mmap_size = ${mapBytes}`)
+  database.exec(
+    `PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -${pageCacheKiB}`,
+  )
   // SQLite opens for reading what it may not write: found out now, not when a token has to be saved.
   database.exec('BEGIN IMMEDIATE; ROLLBACK')
 }
