@@ -1,6 +1,6 @@
 // The demo's story, step by step; each step checks what it tells.
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TokenEndpointError, UnauthorizedError } from '../errors.ts'
 import { refreshTokenGrant, Session, type TokenSet } from '../oauth/index.ts'
@@ -136,7 +136,7 @@ function inspectVault({ report, folder, secrets }: Stage): Promise<unknown> {
     'The tokens are sealed in SQLite',
     async () => {
       const files = readdirSync(folder).filter((name) => name.startsWith('vault.db'))
-      const bytes = Buffer.concat(files.map((name) => readFileSync(join(folder, name))))
+      const bytes = await bytesOf(files.map((name) => join(folder, name)))
       check(bytes.length > 0, 'there is a vault file')
       for (const secret of secrets) check(!bytes.includes(secret), 'no token is in the file in the clear')
       const mode = (statSync(join(folder, 'vault.db')).mode & 0o777).toString(8).padStart(4, '0')
@@ -146,6 +146,21 @@ function inspectVault({ report, folder, secrets }: Stage): Promise<unknown> {
     (facts) =>
       `AES-256-GCM · ${facts.files.join(', ')} · mode ${facts.mode} · searched for ${facts.searchedFor} secrets, found none`,
   )
+}
+
+/**
+ * Read by a process of its own: when the one that has a SQLite file open closes another handle on it, POSIX takes away
+ * its locks (https://www.sqlite.org/howtocorrupt.html section 2.2).
+ */
+function bytesOf(paths: readonly string[]): Promise<Buffer> {
+  const code =
+    "for (const path of process.argv.slice(1)) process.stdout.write(require('node:fs').readFileSync(path))"
+  return new Promise((resolve, reject) => {
+    const options = { encoding: 'buffer', maxBuffer: 64 * 1024 * 1024 } as const
+    execFile(process.execPath, ['-e', code, ...paths], options, (error, stdout) =>
+      error ? reject(error) : resolve(stdout),
+    )
+  })
 }
 
 function runCall(stage: Stage, call: ModelCall): Promise<unknown> {
