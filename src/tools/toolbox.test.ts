@@ -1,6 +1,6 @@
 // The call path with a real vault and a real HTTP API: what a tool gets, what stops it, what it may not leak.
 import { inspect } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest'
 import { z } from 'zod'
 import {
   ConfigurationError,
@@ -49,6 +49,22 @@ async function failure(attempt: Promise<unknown>): Promise<ToolgrantError> {
 describe('without a vault', () => {
   const hello = plain('hello', () => 'hi')
   const two = plain('two', () => 2)
+
+  it('P69 calls a tool that it is handed, with the types of that tool', async () => {
+    const repeat = tool({
+      name: 'repeat',
+      description: 'Repeat.',
+      input: z.object({ text: z.string(), times: z.number().default(2) }),
+      run: ({ text, times }) => text.repeat(times),
+    })
+    const bound = new Toolbox({ tools: [repeat, two] }).for({ user: 'ada' })
+    const result = await bound.call(repeat, { text: 'ab' })
+    expectTypeOf(result).toEqualTypeOf<string>()
+    expect(result).toBe('abab')
+    // @ts-expect-error the schema knows no such key
+    await expect(bound.call(repeat, { text: 'ab', time: 3 })).rejects.toBeInstanceOf(ToolInputError)
+    await expect(bound.call(hello, {})).rejects.toThrow(/not in this toolbox/)
+  })
 
   it('P81 keeps the order, refuses doubled names, and removes', () => {
     const toolbox = new Toolbox({ tools: [two, hello] })

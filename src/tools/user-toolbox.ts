@@ -1,5 +1,5 @@
 // A toolbox bound to one user: what a model sees, and what it may call.
-import { ToolFailedError } from '../errors.ts'
+import { argumentError, ToolFailedError } from '../errors.ts'
 import type { AuthorizeOptions, Authorizing, ConnectOptions } from './authorizing.ts'
 import { schemaFor } from './binding.ts'
 import { type CallOutcome, outcomeName } from './call-outcome.ts'
@@ -76,15 +76,22 @@ export class UserToolbox {
   }
 
   /**
-   * Runs a tool. `args` is what the model sent: an object, or JSON text.
+   * Runs a tool. Named by a model, `args` is what the model sent: an object, or JSON text. Handed the tool itself, input
+   * and result have its types.
    *
    * @throws {AuthorizationRequiredError} send the person to its `url`, then repeat the same call.
    * @throws {ToolUnknownError} {@link ToolInputError} {@link ToolFailedError}; {@link AuthorizationDeniedError}, once,
    *   when the person said no to the last link; {@link ConfigurationError}, {@link StoreError}, {@link KeyError},
    *   {@link RefreshFailedError} from below.
    */
-  async call(name: string, args?: unknown, options: CallOptions = {}): Promise<unknown> {
-    const outcome = await this.tryCall(name, args, options)
+  call<Input, Result, Accepted>(
+    tool: Tool<Input, Result, Accepted>,
+    args: Accepted,
+    options?: CallOptions,
+  ): Promise<Result>
+  call(name: string, args?: unknown, options?: CallOptions): Promise<unknown>
+  async call(tool: string | Tool, args?: unknown, options: CallOptions = {}): Promise<unknown> {
+    const outcome = await this.tryCall(this.#nameOf(tool), args, options)
     if (outcome.ok) return outcome.result
     throw outcome.error
   }
@@ -216,6 +223,12 @@ export class UserToolbox {
       const error = new ToolFailedError('tool_failed', `"${name}" could not be called.`, name, { cause })
       return { ok: false, paused: false, error }
     }
+  }
+
+  #nameOf(tool: string | Tool): string {
+    if (typeof tool === 'string') return tool
+    if (this.#parts.find(tool.name) === tool) return tool.name
+    throw argumentError(`The tool "${tool.name}" is not in this toolbox: add it first (toolbox.add).`)
   }
 
   #load(): Promise<Running> {
