@@ -80,6 +80,7 @@ describe('help', () => {
     [['fetch', 'github', '/x', '-H', 'Authorization: canary-5b1f'], 'sets the Authorization header', ''],
     [['fetch', 'github', '/x', '-X', 'GET', '-d', '1'], 'no body', ''],
     [['connections', '--config', 'nowhere.toml'], 'no such file', ''],
+    [['init', '--redirect-uri', 'canary'], '--redirect-uri must be an absolute http:// or https:// URI', ''],
   ])('answers %j with exit code 2 and the way out', async (args, problem, hint) => {
     const { code, stdout, stderr } = await folder.run(args)
     expect([code, stdout]).toEqual([2, ''])
@@ -130,6 +131,17 @@ describe('init', () => {
     expect(await read('.secrets.toml')).toContain('[auth.slack]\nclient_secret = "canary-0c9d"\n')
     const listed = await place.run(['providers', 'slack', '--json'])
     expect(JSON.parse(listed.stdout)).toEqual([expect.objectContaining({ id: 'slack', configured: true })])
+  })
+
+  it('writes the redirect URI that the missing client is told to register', async () => {
+    await using other = await CliFolder.make()
+    const told = (await other.run(['connect', 'slack'])).stderr
+    const { stderr } = await other.run(['init', '--provider', 'slack'])
+    const uri = /with the redirect URI (\S+)/
+    expect(uri.exec(stderr)?.[1]).toBe(uri.exec(told)?.[1])
+    expect(await readFile(join(other.path, 'toolgrant.toml'), 'utf8')).toContain(
+      `redirect_uri = "${uri.exec(told)?.[1]}"`,
+    )
   })
 
   it('leaves alone what is there', async () => {
@@ -186,6 +198,8 @@ describe('P100 a missing client', () => {
       'toolgrant.toml',
       'https://api.slack.com/apps',
       'toolgrant init --provider',
+      'http://127.0.0.1:41539/',
+      'TOOLGRANT_AUTH__SLACK__REDIRECT_URI',
     ])
       expect(stderr).toContain(part)
   })

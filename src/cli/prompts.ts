@@ -1,5 +1,6 @@
 // Questions to a person, on stderr. Loaded only when a person is there to answer.
 import { autocomplete, isCancel, password, text } from '@clack/prompts'
+import { redirectUriProblem } from '../config/index.ts'
 import type { Provider } from '../providers/index.ts'
 import type { CommandContext } from './context.ts'
 import type { ClientAnswers } from './init-template.ts'
@@ -35,7 +36,7 @@ export async function askForClient(context: CommandContext, given: ClientAnswers
       ...streams,
       message: `Register an application at ${where}. Its redirect URI:`,
       initialValue: given.redirectUri,
-      validate: (value) => (URL.canParse(value ?? '') ? undefined : 'A URL, such as http://127.0.0.1:41539/'),
+      validate: checkedRedirectUri,
     }),
   )
   const clientId =
@@ -53,6 +54,12 @@ export async function askForClient(context: CommandContext, given: ClientAnswers
     }),
   )
   return { ...given, redirectUri, clientId: clientId || undefined, clientSecret: clientSecret || undefined }
+}
+
+/** A prompt shows what is wrong, and asks again. */
+function checkedRedirectUri(value: string | undefined): string | undefined {
+  const problem = redirectUriProblem(value?.trim() ?? '')
+  return problem && `It ${problem}`
 }
 
 function oneWord(value: string | undefined): string | undefined {

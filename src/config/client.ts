@@ -2,6 +2,7 @@
 import { type Client, hideClientSecret } from '../oauth/index.ts'
 import { type Provider, type TokenEndpointAuthMethod, tokenEndpointAuthMethods } from '../providers/index.ts'
 import { clientVariableNames, type Environment, readVariable } from './environment.ts'
+import { redirectUriProblem } from './redirect-uri.ts'
 import { clientKeys, invalid, type Settings, unknownKey } from './settings.ts'
 
 const authMethods: readonly string[] = tokenEndpointAuthMethods
@@ -19,14 +20,15 @@ export function clientText(
 /**
  * The client, or `undefined` when no client id is set anywhere. `inspect` and `JSON.stringify` do not show its secret.
  *
- * @throws {ConfigurationError} `config_invalid` for a value of the wrong type or an unknown authentication method.
+ * @throws {ConfigurationError} `config_invalid` for a value of the wrong type, a redirect URI that is none or an unknown
+ *   authentication method.
  */
 export function readClient(settings: Settings, env: Environment, provider: Provider): Client | undefined {
   const text = (key: string) => clientText(settings, env, provider.id, key)
   const clientId = text('client_id')
   if (clientId === undefined) return undefined
   const clientSecret = text('client_secret')
-  const redirectUri = text('redirect_uri')
+  const redirectUri = redirectUriFrom(settings, env, provider.id)
   const method = text('token_endpoint_auth_method')
   const variables = readUrlVariables(settings, env, provider)
   return hideClientSecret({
@@ -36,6 +38,26 @@ export function readClient(settings: Settings, env: Environment, provider: Provi
     ...(method === undefined ? {} : { tokenEndpointAuthMethod: authMethod(settings, provider.id, method) }),
     ...(Object.keys(variables).length === 0 ? {} : { variables }),
   })
+}
+
+/**
+ * The redirect URI that is set.
+ *
+ * @throws {ConfigurationError} `config_invalid`, naming the place, when it cannot be one.
+ */
+export function redirectUriFrom(
+  settings: Settings,
+  env: Environment,
+  providerId: string,
+): string | undefined {
+  const text = clientText(settings, env, providerId, 'redirect_uri')
+  const problem = text === undefined ? undefined : redirectUriProblem(text)
+  if (problem === undefined) return text
+  const [variable = ''] = clientVariableNames(providerId, 'redirect_uri')
+  if (readVariable(env, [variable]) !== undefined)
+    throw invalid(`environment variable ${variable}`, `it ${problem}`)
+  const file = settings.fileOf('auth', providerId, 'redirect_uri') ?? ''
+  throw invalid(file, `[auth.${providerId}] redirect_uri ${problem}`)
 }
 
 /** Keys of `[auth.<provider>]` that are neither ours nor one of the provider's URL variables, as sentences. */

@@ -9,7 +9,7 @@ import {
   nearestNames,
   type Provider,
 } from '../providers/index.ts'
-import { clientText, readClient, unreadClientKeys } from './client.ts'
+import { clientText, readClient, redirectUriFrom, unreadClientKeys } from './client.ts'
 import {
   configFileName,
   type FoundConfig,
@@ -23,6 +23,7 @@ import {
 import { type Environment, readVariable, settingVariables } from './environment.ts'
 import { type MissingKey, missingClientMessage, missingKeys } from './missing-client.ts'
 import { providerFromRow } from './provider-row.ts'
+import { redirectUriToRegister } from './redirect-uri.ts'
 import { absoluteVaultUrl, invalid, Settings } from './settings.ts'
 
 /** Options of {@link loadConfig}. */
@@ -224,6 +225,8 @@ export class Config implements RegistrationSource {
       provider,
       keys: await this.missing(provider.id),
       redirectUri: this.redirectUri(provider.id),
+      redirectUriDecided: this.#redirectUriDecided(provider.id),
+      file: this.#file(),
       misnamed: await this.#misnamedSection(provider),
       fileExists: this.file !== undefined,
       ignored: this.#parts.found.ignored,
@@ -231,10 +234,23 @@ export class Config implements RegistrationSource {
     throw new ConfigurationError('client_missing', message)
   }
 
-  /** The redirect URI to register at a provider: the one that is set, else the one that the loopback flow will use. */
+  /**
+   * The redirect URI to register at a provider: the one that is set, else the one that `[callback]` leads to, else
+   * `http://127.0.0.1:41539/`, which is then to be set, too.
+   *
+   * @throws {ConfigurationError} `config_invalid` when the one that is set can be none.
+   */
   redirectUri(providerId: string): string {
     const { settings, env } = this.#parts
-    return clientText(settings, env, providerId, 'redirect_uri') ?? loopbackRedirectUri(this.callback)
+    return redirectUriFrom(settings, env, providerId) ?? redirectUriToRegister(this.callback)
+  }
+
+  /** Whether the callback is waited for at {@link redirectUri} as things are set. */
+  #redirectUriDecided(providerId: string): boolean {
+    const { settings, env } = this.#parts
+    const { port, https } = this.callback
+    const listensThere = port === undefined ? https === true : port !== 0
+    return listensThere || redirectUriFrom(settings, env, providerId) !== undefined
   }
 
   /** An `[auth.*]` table that was probably meant for `provider`: its name is a former id, or nearly the id. */
@@ -254,12 +270,6 @@ export class Config implements RegistrationSource {
 
 async function isInCatalogue(providerId: string): Promise<boolean> {
   return (await catalogueProviders()).some(({ id }) => id === providerId)
-}
-
-function loopbackRedirectUri({ port, https }: CallbackSettings): string {
-  if (https) return `https://localhost:${port ?? 41539}/`
-  // Without a port it stands for any port: RFC 8252 section 7.3.
-  return port ? `http://127.0.0.1:${port}/` : 'http://127.0.0.1/'
 }
 
 function callbackSettings(settings: Settings, env: Environment): CallbackSettings {

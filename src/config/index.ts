@@ -4,3 +4,4 @@ export { configFileName, configSections, secretsFileName } from './config-file.t
 export { dataFolder } from './data-folder.ts'
 export { clientVariableNames, type Environment, settingVariables } from './environment.ts'
 export type { MissingKey } from './missing-client.ts'
+export { redirectUriProblem } from './redirect-uri.ts'

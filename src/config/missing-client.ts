@@ -22,6 +22,10 @@ export interface MissingClient {
   keys: readonly MissingKey[]
   /** What to register. */
   redirectUri: string
+  /** `false`: it has to be set, too, or the callback is waited for on another port. */
+  redirectUriDecided: boolean
+  /** Absolute path of the configuration file, whether it exists or not. */
+  file: string
   /** Name of an `[auth.*]` table that was probably meant for this provider. */
   misnamed: string | undefined
   /** Whether the configuration file exists. */
@@ -59,6 +63,7 @@ export function missingClientMessage(missing: MissingClient): string {
     ...(misnamed ? [`There is an [auth.${misnamed}]: should it be [auth.${provider.id}]?`] : []),
     registration(missing),
     ...missing.keys.flatMap((key) => places(key, missing.fileExists)),
+    ...(missing.redirectUriDecided ? [] : placesOfRedirectUri(missing)),
     ...ignored,
   ].join('\n')
 }
@@ -68,13 +73,18 @@ export function tomlKey(name: string): string {
   return /^[A-Za-z0-9_-]+$/.test(name) ? name : JSON.stringify(name)
 }
 
-function registration({ provider, redirectUri }: MissingClient): string {
+function registration({ provider, redirectUri, redirectUriDecided }: MissingClient): string {
   const where = provider.registerUrl ?? provider.docsUrl ?? provider.name ?? provider.id
-  const anyPort = redirectUri === 'http://127.0.0.1/'
-  const otherwise = anyPort
-    ? '\n(or https://localhost:41539/ where only https or one exact port is accepted; then set redirect_uri to it)'
-    : ''
+  const otherwise = redirectUriDecided ? '' : '\n(where only https is accepted: https://localhost:41539/)'
   return `Register an application at ${where} with the redirect URI ${redirectUri}${otherwise}, then set`
+}
+
+function placesOfRedirectUri({ provider, file }: MissingClient): string[] {
+  return [
+    '  redirect_uri (exactly as registered)',
+    `    in the environment: ${clientVariableNames(provider.id, 'redirect_uri').join(' or ')}`,
+    `    or in ${file}: [auth.${tomlKey(provider.id)}] redirect_uri`,
+  ]
 }
 
 function places(missing: MissingKey, fileExists: boolean): string[] {

@@ -1,7 +1,7 @@
 // `toolgrant init`: the configuration files. What exists is kept; only a section that is missing is added at the end.
 import { appendFile, chmod, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { configSections, secretsFileName } from '../../config/index.ts'
+import { configSections, redirectUriProblem, secretsFileName } from '../../config/index.ts'
 import { argumentError } from '../../errors.ts'
 import type { Provider } from '../../providers/index.ts'
 import type { CommandContext } from '../context.ts'
@@ -29,13 +29,12 @@ interface Written {
   action: 'created' | 'extended' | 'kept'
 }
 
-/** Most providers compare redirect URIs exactly, so a fixed port is written down and registered. */
-const defaultRedirectUri = 'http://127.0.0.1:41539/'
 const ignoredLine = '.secrets.toml'
 
 /** Writes the files. Asks, without echo for the secret, when a person is there to answer. */
 export async function init(context: CommandContext, options: InitOptions): Promise<ExitCode | undefined> {
   const { output, configFile } = context
+  checkRedirectUri(options)
   const secretsFile = join(dirname(configFile), secretsFileName)
   const provider = await chooseProvider(context, options)
   const section = provider && `auth.${provider.id}`
@@ -51,6 +50,11 @@ export async function init(context: CommandContext, options: InitOptions): Promi
   if (answers) tellNextStep(context, answers, configFile, secretsFile)
   if (output.json) await output.document({ files: written })
   return undefined
+}
+
+function checkRedirectUri({ redirectUri }: InitOptions): void {
+  const problem = redirectUri === undefined ? undefined : redirectUriProblem(redirectUri)
+  if (problem !== undefined) throw argumentError(`--redirect-uri ${problem}.`)
 }
 
 async function chooseProvider(
@@ -73,7 +77,7 @@ async function askForClient(
     provider,
     clientId: options.clientId,
     clientSecret: options.clientSecretStdin ? await secretFromStandardInput() : undefined,
-    redirectUri: options.redirectUri ?? defaultRedirectUri,
+    redirectUri: options.redirectUri ?? (await context.config()).redirectUri(provider.id),
   }
   if (!context.interactive || given.clientSecret !== undefined) return given
   const { askForClient: ask } = await import('../prompts.ts')
