@@ -26,6 +26,7 @@ async function startServer(options: { accessTokenSeconds: number }): Promise<Dem
   const server = await startOidcServer({ accessTokenSeconds: options.accessTokenSeconds })
   return {
     name: 'oidc-provider',
+    person: 'A headless browser',
     issuer: server.issuer,
     client: server.confidentialClient,
     consent: (url) => server.visit(url),

@@ -35,6 +35,7 @@ async function startServer(options: { accessTokenSeconds: number }): Promise<Dem
   const credentials = Buffer.from(`${client.clientId}:${client.clientSecret}`).toString('base64')
   return {
     name: 'simulated authorization server',
+    person: 'A simulated person',
     issuer: server.url,
     client: {
       clientId: client.clientId,

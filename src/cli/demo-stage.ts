@@ -14,7 +14,9 @@ export interface DemoServer {
   readonly name: string
   readonly issuer: string
   readonly client: Client
-  /** Logs in and consents as a headless browser does, the redirect to our callback included. */
+  /** Who consents when you do not, for people. */
+  readonly person: string
+  /** Logs in and consents as a browser does, the redirect to our callback included. */
   consent(authorizationUrl: string): Promise<unknown>
   /** What the API asks about a token. */
   readonly accessToken: TokenCheck

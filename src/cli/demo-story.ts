@@ -37,7 +37,7 @@ function showTools({ report, box }: Stage): Promise<unknown> {
     },
     ({ schemas }) =>
       Object.entries(schemas)
-        .map(([vendor, [first]]) => `${vendor.padEnd(9)} ${JSON.stringify(first)}`)
+        .map(([vendor, [first]]) => `${vendor.padEnd(9)} ${shortened(JSON.stringify(first))}`)
         .join('\n'),
   )
 }
@@ -108,7 +108,7 @@ async function consent(
   if (options.browser) report.note(`       If no browser opens, visit ${url}`)
   await report.step(
     'consented',
-    options.browser ? 'You sign in and consent in your browser' : 'A headless browser signs in and consents',
+    options.browser ? 'You sign in and consent in your browser' : `${server.person} signs in and consents`,
     async () => {
       const done = box.wait({ signal: options.signal, timeoutMs: options.browser ? 300_000 : 30_000 })
       if (!options.browser) await server.consent(url)
@@ -327,4 +327,9 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
     }
     signal.addEventListener('abort', stop, { once: true })
   })
+}
+
+/** Enough of a text to recognise it; `--json` has it whole. */
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text
 }
