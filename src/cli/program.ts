@@ -110,7 +110,7 @@ function addSetUp(program: Command, act: Act): void {
     .command('demo')
     .description('tell the whole story on this machine, each step checked: no account, no network')
     .option('--browser', 'be the person: consent in your own browser (default: where there is a display)')
-    .option('--no-browser', 'let a headless browser consent')
+    .option('--no-browser', 'let a simulated person consent')
     .addOption(
       new Option('--wire <vendor>', 'whose wire format the scripted model speaks').choices([
         'openai',
