@@ -13,6 +13,7 @@ import { authorizationUrl, refreshingTokens, Session, TokenSet } from '../src/oa
 import type { ProviderFacts } from '../src/providers/index.ts'
 import { Toolbox, tool } from '../src/tools/index.ts'
 import { givenKey, keyFile, Vault, type VaultOptions } from '../src/vault/index.ts'
+import { careless, isPlatformObject } from './canary/careless.ts'
 import { echoes } from './canary/echo.ts'
 import { Evidence } from './canary/search.ts'
 import { canaryStage, listenToProcess, thrown } from './canary/stage.ts'
@@ -219,46 +220,6 @@ describe('a session', () => {
   })
 })
 
-/** Tools that do with a token what tools must not. */
-const careless: Record<string, (token: string) => unknown> = {
-  'returns it': (token) => ({ headers: { authorization: `Bearer ${token}` } }),
-  'returns it in text': (token) => `https://acme.example/?access_token=${encodeURIComponent(token)}`,
-  'returns it as a key': (token) => ({ [token]: new Map([[token, new Set([token])]]) }),
-  'returns it in an error': (token) => new Error(`refused ${token}`, { cause: { token } }),
-  'returns it in base64': (token) => ({ data: Buffer.from(token).toString('base64') }),
-  'returns it as git wants it': (token) => Buffer.from(`x-access-token:${token}`).toString('base64'),
-  'returns it in JSON in JSON': (token) => JSON.stringify({ said: JSON.stringify({ token }) }),
-  'returns a response with it': (token) => Response.json({ token }),
-  'returns the request with it': (token) =>
-    new Request('https://acme.example', { headers: { authorization: token } }),
-  'returns a URL with it': (token) => new URL(`https://acme.example/?t=${token}`),
-  'returns a class that says it': (token) => ({ toJSON: () => ({ token }) }),
-  'throws it': (token) => {
-    throw new Error(`GET https://acme.example/?access_token=${token} failed`)
-  },
-  'throws an error that carries it': (token) => {
-    const config = {
-      headers: { Authorization: `Bearer ${token}` },
-      request: { _header: `Authorization: ${token}` },
-    }
-    throw Object.assign(new Error('Request failed with status code 500', { cause: new Error(token) }), {
-      config,
-    })
-  },
-  'throws text': (token) => {
-    throw `no: ${token}`
-  },
-  'throws several': (token) => {
-    throw new AggregateError([new Error(token), { token }], `both: ${token}`)
-  },
-  'throws an object': (token) => {
-    throw { message: token, response: { data: token } }
-  },
-}
-
-/** A tool's caller gets its Request as it is, headers and all; a model never does. */
-const platformObject = (how: string) => /a response|the request/.test(how)
-
 describe('tools', () => {
   it('send no secret to a model, a listener or a log, whatever they do', async () => {
     const evidence = new Evidence()
@@ -326,13 +287,13 @@ describe('tools', () => {
       })
       for (const answer of [openai, anthropic, gemini]) {
         evidence.text(`the model's messages when a tool ${how}`, JSON.stringify(answer.messages))
-        if (!platformObject(how)) evidence.value(`the answer when a tool ${how}`, answer)
+        if (!isPlatformObject(how)) evidence.value(`the answer when a tool ${how}`, answer)
       }
       const outcome = await mine.tryCall('leaky', { how })
-      if (!platformObject(how)) evidence.value(`the outcome when a tool ${how}`, outcome)
+      if (!isPlatformObject(how)) evidence.value(`the outcome when a tool ${how}`, outcome)
       evidence.error(`the error when a tool ${how}`, outcome.error)
       if (how.startsWith('throws')) expect(outcome).toMatchObject({ ok: false })
-      else if (!platformObject(how)) expect(JSON.stringify(openai.messages)).toContain('[redacted]')
+      else if (!isPlatformObject(how)) expect(JSON.stringify(openai.messages)).toContain('[redacted]')
     }
     await toolbox.close()
     await vault.close()
