@@ -60,3 +60,30 @@ describe('connect where something is granted already', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining('--only needs --scopes')])
   })
 })
+
+describe('connect --paste when standard input ends', () => {
+  it.each(['', 'https://example.com/?code=1&state=2\n'])('ends with 2 at once after %j', async (input) => {
+    const before = Date.now()
+    const { code, stdout, stderr } = await folder.run(['connect', 'acme', '--paste'], { input })
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain('Standard input ended before')
+    expect(Date.now() - before).toBeLessThan(20_000)
+    const json = await folder.run(['connect', 'acme', '--paste', '--json'], { input })
+    expect(JSON.parse(json.stderr.trim().split('\n').at(-1) ?? '').error.code).toBe('invalid_argument')
+  })
+
+  it('finishes with the address that came before the end', async () => {
+    server.configure({ latencyMs: { token: 500 } })
+    const running = folder.start(['connect', 'acme', '--paste'])
+    const callback = await server.consent(await acme.addressToOpen(running))
+    acme.secrets.add(new URL(callback).searchParams.get('code') ?? '')
+    running.child.stdin?.end(callback)
+    expect((await running.end).code).toBe(0)
+    server.configure({ latencyMs: undefined })
+  })
+
+  it('without --paste goes on waiting for the browser', async () => {
+    const running = folder.start(['connect', 'acme'], { input: '' })
+    expect((await acme.consent(running)).code).toBe(0)
+  })
+})

@@ -6,9 +6,13 @@ import type { CommandContext } from './context.ts'
 
 /**
  * Hands every pasted line to the flow, until the returned function is called. On a terminal nothing is echoed: the address holds a code,
- * and the line belongs to the spinner.
+ * and the line belongs to the spinner. `ended` is called when the input ends before that.
  */
-export function readPastedAddresses(context: CommandContext, started: StartedFlow): () => void {
+export function readPastedAddresses(
+  context: CommandContext,
+  started: StartedFlow,
+  ended: () => void,
+): () => void {
   const { stdin } = process
   // Readline's own line editing, because the system's cuts lines at 4096 bytes (1024 on macOS).
   const terminal = stdin.isTTY === true
@@ -22,7 +26,9 @@ export function readPastedAddresses(context: CommandContext, started: StartedFlo
   })
   // In that mode Ctrl-C arrives as a key.
   lines.on('SIGINT', context.interrupt)
+  lines.on('close', ended)
   return () => {
+    lines.off('close', ended)
     lines.close()
     stdin.unref?.()
   }

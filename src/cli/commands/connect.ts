@@ -57,7 +57,12 @@ export async function connectProvider(
   const before = await scopesGranted(vault, address)
   const wanted = options.scopes ?? config.scopes(provider.id) ?? provider.defaultScopes ?? []
   const callback = registration.client.redirectUri === undefined ? config.callback : {}
-  const flow = loopback({ ...listening(callback, options), onEvent: (event) => tell(context, event) })
+  let answered = false
+  const onEvent = (event: FlowEvent) => {
+    answered ||= event.type === 'code-received'
+    tell(context, event)
+  }
+  const flow = loopback({ ...listening(callback, options), onEvent })
   let connection: Connection | undefined
   const started = await flow.start({
     registration,
@@ -70,7 +75,7 @@ export async function connectProvider(
       connection = await vault.save(address, tokens)
     },
   })
-  const tokens = await waitForPerson(context, started, options)
+  const tokens = await waitForPerson(context, started, options, () => answered)
   connection ??= await vault.save(address, tokens)
   tellOutcome(context, provider, connection, { before, asked: started.scopes })
   return connection
@@ -127,8 +132,18 @@ function listening(callback: CallbackSettings, options: ConnectOptions): Loopbac
   }
 }
 
-async function waitForPerson(context: CommandContext, started: StartedFlow, options: ConnectOptions) {
+async function waitForPerson(
+  context: CommandContext,
+  started: StartedFlow,
+  options: ConnectOptions,
+  answered: () => boolean,
+) {
   const { output } = context
+  // Later, so that an address before the end of the input has its effect first. Without --paste the browser may still come.
+  const inputEnded = () =>
+    setImmediate(() => {
+      if (options.paste && !answered()) started.cancel(nothingPasted())
+    })
   const pasting = options.paste || context.interactive
   output.note(`Open this address to connect:\n\n  ${output.style('underline', started.url)}\n`)
   output.record({
@@ -142,8 +157,14 @@ async function waitForPerson(context: CommandContext, started: StartedFlow, opti
     output.note(
       'Is the browser on another computer? Paste the address of its last page here (it is not shown), then Enter.',
     )
-  const stopReading = pasting ? readPastedAddresses(context, started) : undefined
+  const stopReading = pasting ? readPastedAddresses(context, started, inputEnded) : undefined
   return whileSpinning(output, 'Waiting for the browser …', () => started.result()).finally(stopReading)
+}
+
+function nothingPasted(): Error {
+  return argumentError(
+    'Standard input ended before the address of the browser came. Keep it open until the address is pasted, or leave out --paste.',
+  )
 }
 
 /** What is worth saying while the flow runs; address, waiting and the end are told by the command itself. */
