@@ -199,6 +199,14 @@ describe('tools and call', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ text: 'stdin' })
   })
 
+  it('call --connect waits as long as --timeout says, and opens no browser with --no-browser', async () => {
+    await folder.write('tools.ts', toolsModule(withAuth))
+    const args = ['call', 'ping', '--user', 'late', '--connect', '--no-browser', '--timeout', '0.2']
+    const { code, stdout, stderr } = await folder.run(args)
+    expect([code, stdout]).toEqual([4, ''])
+    expect(stderr).toContain('/authorize')
+  })
+
   it.each([
     ["run: () => 'text'", [], 'text\n'],
     ["run: () => 'text'", ['--json'], '"text"\n'],

@@ -146,7 +146,7 @@ ${example('toolgrant demo', 'toolgrant demo --json --no-browser')}`,
 }
 
 function addConnections(program: Command, act: Act): void {
-  withAddress(program.command('connect <provider>'))
+  const connect = withAddress(program.command('connect <provider>'))
     .description('ask for consent in the browser and keep the connection')
     .addOption(scopesOption('scopes to ask for (default: those of the configuration, else of the provider)'))
     .option(
@@ -156,10 +156,7 @@ function addConnections(program: Command, act: Act): void {
     .option('--port <number>', 'port of the callback; 0: any free one', port)
     .option('--https', 'listen with https, for providers that demand it')
     .option('--no-https', 'listen with http, whatever the configuration says')
-    .option('--browser', 'open the browser even when this looks like no desktop')
-    .option('--no-browser', 'print the URL and open nothing')
     .option('--paste', 'read the address that the browser ends at from standard input')
-    .option('--timeout <seconds>', 'how long the person has', seconds, 300)
     .addHelpText(
       'after',
       example(
@@ -168,6 +165,7 @@ function addConnections(program: Command, act: Act): void {
       ),
     )
     .action(act(async () => (await import('./commands/connect.ts')).connect))
+  withPerson(connect)
   program
     .command('connections')
     .description('list the connections that are kept')
@@ -233,6 +231,7 @@ function addTools(program: Command, act: Act): void {
       ),
     )
     .action(act(async () => (await import('./commands/call.ts')).call))
+  withPerson(call, 'with --connect: ')
   for (const command of [tools, call])
     command.option('--tools <file>', 'the module with the tools (TOOLGRANT_TOOLS)')
 }
@@ -244,6 +243,14 @@ function withAddress(command: Command): Command {
       'whose connection (default: TOOLGRANT_USER, user in the configuration, your login name)',
     )
     .option('--account <label>', 'which of several accounts')
+}
+
+/** How the person is asked. */
+function withPerson(command: Command, when = ''): void {
+  command
+    .option('--browser', `${when}open the browser even when this looks like no desktop`)
+    .option('--no-browser', `${when}print the URL and open nothing`)
+    .option('--timeout <seconds>', `${when}how long the person has`, seconds, 300)
 }
 
 function scopesOption(description: string): Option {

@@ -8,7 +8,7 @@ import type { ExitCode } from '../exit-code.ts'
 import { whileSpinning } from '../spinner.ts'
 import { readStandardInput } from '../standard-input.ts'
 import { loadTools } from '../tool-module.ts'
-import { connectProvider, defaultTimeoutSeconds } from './connect.ts'
+import { connectProvider } from './connect.ts'
 
 /** Options of {@link call}. */
 export interface CallOptions extends AddressOptions {
@@ -16,6 +16,10 @@ export interface CallOptions extends AddressOptions {
   tools?: string
   /** Ask for consent when it is missing, then call again. */
   connect?: boolean
+  /** As in `connect`. */
+  browser?: boolean
+  /** As in `connect`, in seconds, for each consent. */
+  timeout: number
 }
 
 /** Runs a tool and prints its result: text as it is, everything else as JSON. */
@@ -36,7 +40,7 @@ export async function call(
   const run = () =>
     whileSpinning(output, `Calling ${name} …`, () => bound.call(name, input, { signal: context.signal }))
   try {
-    await print(context, await (options.connect ? withConsent(context, user, run) : run()))
+    await print(context, await (options.connect ? withConsent(context, { ...options, user }, run) : run()))
   } finally {
     await toolbox.close()
   }
@@ -73,7 +77,7 @@ function whatIsMissing(status: Connection['status'] | undefined) {
 /** Repeats the call after each consent that it turns out to need: a tool may act at several providers. */
 async function withConsent(
   context: CommandContext,
-  user: string,
+  { user, browser, timeout }: CallOptions,
   run: () => Promise<unknown>,
 ): Promise<unknown> {
   const asked = new Set<string>()
@@ -87,9 +91,10 @@ async function withConsent(
       if (asked.has(need)) throw error
       asked.add(need)
       await connectProvider(context, provider, {
-        user,
         scopes,
-        timeout: defaultTimeoutSeconds,
+        timeout,
+        ...(user === undefined ? {} : { user }),
+        ...(browser === undefined ? {} : { browser }),
         ...(account === undefined ? {} : { account }),
       })
     }

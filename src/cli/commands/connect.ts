@@ -26,9 +26,6 @@ export interface ConnectOptions extends AddressOptions {
   timeout: number
 }
 
-/** How long a person has, in seconds, unless `--timeout` says otherwise. */
-export const defaultTimeoutSeconds = 300
-
 /** Gets a person's consent and keeps the connection. */
 export async function connect(
   context: CommandContext,
