@@ -199,6 +199,14 @@ describe('tools and call', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ text: 'stdin' })
   })
 
+  it('suggests the tool that was probably meant', async () => {
+    await folder.write('tools.ts', toolsModule("run: () => 'text'", 'list_guilds'))
+    const { code, stderr } = await folder.run(['call', 'list_gilds'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('There is no tool called "list_gilds". Did you mean list_guilds?')
+    expect((await folder.run(['call', 'something_else'])).stderr).not.toContain('Did you mean')
+  })
+
   it('call --connect waits as long as --timeout says, and opens no browser with --no-browser', async () => {
     await folder.write('tools.ts', toolsModule(withAuth))
     const args = ['call', 'ping', '--user', 'late', '--connect', '--no-browser', '--timeout', '0.2']

@@ -1,7 +1,8 @@
 // `toolgrant call <tool> '<json>'`: one tool call, through the toolbox like every other.
-import { AuthorizationRequiredError, argumentError } from '../../errors.ts'
+import { AuthorizationRequiredError, argumentError, quote, ToolUnknownError } from '../../errors.ts'
 import type { Flow } from '../../flows/index.ts'
-import { Toolbox } from '../../tools/index.ts'
+import { nearestNames } from '../../providers/index.ts'
+import { type Tool, Toolbox } from '../../tools/index.ts'
 import type { Connection, Vault } from '../../vault/index.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
@@ -32,6 +33,7 @@ export async function call(
   const { output } = context
   const input = readInput(json === '-' ? new TextDecoder().decode(await readStandardInput()) : json)
   const tools = await loadTools(context, options.tools)
+  assertKnown(name, tools)
   const user = await context.user(options.user)
   const vault = await context.vault()
   const toolbox = new Toolbox({ vault, tools, flow: noFlow(vault) })
@@ -45,6 +47,14 @@ export async function call(
     await toolbox.close()
   }
   return undefined
+}
+
+function assertKnown(name: string, tools: readonly Tool[]): void {
+  const names = tools.map((tool) => tool.name)
+  if (names.includes(name)) return
+  const near = nearestNames(name, names)
+  const hint = near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`
+  throw new ToolUnknownError(`There is no tool called ${quote(name, 64)}.${hint}`)
 }
 
 /**
