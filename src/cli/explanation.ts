@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import type { AuthorizationRequiredError } from '../errors.ts'
 import { type ExitCode, exitCodeFor, isFetchFailure } from './exit-code.ts'
+import { inCommandWords } from './library-words.ts'
 import { printable } from './output.ts'
 
 /** What the command line said, as far as a hint can use it. */
@@ -52,10 +53,12 @@ function codeOf(error: unknown): string {
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return printable(String(error))
-  if (codeOf(error) === 'usage') return printable(error.message.replace(/^error: /, ''))
+  const code = codeOf(error)
+  if (code === 'usage') return printable(error.message.replace(/^error: /, ''))
   const cause = isFetchFailure(error) || error.name === 'ToolFailedError' ? causeText(error.cause) : ''
   if (isFetchFailure(error)) return printable(`No answer came: ${cause || 'the request failed'}.`)
-  return printable(cause && !error.message.includes(cause) ? `${error.message} ${cause}` : error.message)
+  const message = inCommandWords(code, error.message)
+  return printable(cause && !message.includes(cause) ? `${message} ${cause}` : message)
 }
 
 function causeText(cause: unknown): string {
@@ -68,22 +71,30 @@ function nextStep(error: unknown, code: string, hints: CommandHints): string | u
   if (error instanceof Error && error.name === 'AuthorizationRequiredError')
     return `Run: ${connectCommand(error as AuthorizationRequiredError, hints)}`
   if (code === 'usage') return `See: ${(error as { helpCommand?: string }).helpCommand ?? 'toolgrant --help'}`
-  if (code === 'client_missing')
-    return `Or run: toolgrant init --provider ${shellWord(hints.provider ?? '<id>')}`
+  if (code === 'client_missing') return noClientId(error, hints)
   if (code === 'unauthorized' && hints.provider !== undefined)
     return `Consent again with: ${connectCommand({ provider: hints.provider, scopes: [] }, hints)}`
   if (Object.hasOwn(nextSteps, code)) return nextSteps[code]
   return undefined
 }
 
+/** A client whose secret is missing has its section already: its message says it all. */
+function noClientId(error: unknown, { provider = '<id>' }: CommandHints): string | undefined {
+  if (!(error instanceof Error) || !error.message.startsWith('No client id')) return undefined
+  return `Where there is no such section yet, this writes it: toolgrant init --provider ${shellWord(provider)}`
+}
+
 /** What helps, by code, where the error's own message cannot know the command line. */
 const nextSteps: Readonly<Record<string, string>> = {
-  provider_unknown: 'List the providers with: toolgrant providers',
-  host_not_allowed: 'If the token belongs there: --allow-host <host>, or api_hosts in [providers.*].',
+  provider_unknown:
+    'List the providers with: toolgrant providers. One of your own is defined by [providers.<id>] in toolgrant.toml.',
+  host_not_allowed:
+    'If the token belongs there: toolgrant fetch --allow-host <host>, or api_hosts in [providers.<id>].',
+  network: 'Check the URLs in the configuration, the network and the proxy, then try again.',
   EADDRINUSE:
     'Choose another port with --port <number>, if the provider accepts it; --port 0 takes any free one.',
   account_ambiguous: 'List the accounts with: toolgrant connections, then choose one with --account <label>.',
-  timeout: 'Try again; where a person needs longer, toolgrant connect --timeout <seconds> gives more time.',
+  timeout: 'Try again; where a person needs longer, --timeout <seconds> gives more time.',
   tool_unknown: 'List the tools with: toolgrant tools',
   access_denied: 'Nothing was stored. Run the same command again when the person agrees.',
   unexpected: 'This may be a bug. TOOLGRANT_DEBUG=1 shows where it happened.',

@@ -115,10 +115,9 @@ async function send(request: Exchange, signal: AbortSignal, options: RequestOpti
       signal,
     })
   } catch (cause) {
-    throw new NetworkError(
-      `The ${what} request to ${who} (${hostOf(url)}) got no answer${reasonOf(cause)}.`,
-      { cause },
-    )
+    const host = hostOf(url)
+    const peer = who === host ? host : `${who} (${host})`
+    throw new NetworkError(`The ${what} request to ${peer} got no answer${reasonOf(cause)}.`, { cause })
   }
   if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status > 399)) return response
   discard(response)
