@@ -33,6 +33,7 @@ export class SealingKey {
   /** Sixteen hexadecimal characters derived from the key by a one-way hash: safe to show, the same for the same key. */
   readonly id: string
   readonly #key: NodeCrypto.KeyObject
+  readonly #idBytes: Uint8Array
 
   /** @throws {KeyError} `key_invalid` unless `bytes` are 32 bytes. They are copied. */
   constructor(bytes: Uint8Array) {
@@ -44,6 +45,7 @@ export class SealingKey {
       .update(bytes)
       .digest('hex')
       .slice(0, KEY_ID_BYTES * 2)
+    this.#idBytes = Buffer.from(this.id, 'hex')
     this.#key = createSecretKey(bytes)
   }
 
@@ -65,6 +67,13 @@ export class SealingKey {
     )
   }
 
+  /** Whether an envelope names this key; authentic only once it was opened. */
+  sealed(envelope: Uint8Array): boolean {
+    if (envelope.byteLength < TEXT_START + TAG_BYTES || envelope[0] !== VERSION) return false
+    for (let at = 0; at < KEY_ID_BYTES; at += 1) if (envelope[at + 1] !== this.#idBytes[at]) return false
+    return true
+  }
+
   /** Seals with this key; {@link Keyring.seal} is the way in. */
   encrypt(plaintext: string, associatedData: string): Uint8Array {
     const { createCipheriv, randomBytes } = nodeCrypto()
@@ -73,8 +82,7 @@ export class SealingKey {
     cipher.setAAD(boundTo(this.id, associatedData))
     const ciphertext = cipher.update(plaintext, 'utf8')
     cipher.final()
-    const id = Buffer.from(this.id, 'hex')
-    return Buffer.concat([Uint8Array.of(VERSION), id, nonce, ciphertext, cipher.getAuthTag()])
+    return Buffer.concat([Uint8Array.of(VERSION), this.#idBytes, nonce, ciphertext, cipher.getAuthTag()])
   }
 
   /** Opens an envelope that this key sealed; {@link Keyring.open} is the way in. */
@@ -142,12 +150,11 @@ export class Keyring {
    *   altered, copied from another place, or is no envelope.
    */
   open(sealed: Uint8Array, associatedData: string): string {
-    const id = sealedKeyId(sealed)
-    const key = id === this.primary.id ? this.primary : this.#keys.get(id)
+    const key = this.primary.sealed(sealed) ? this.primary : this.#keys.get(sealedKeyId(sealed))
     if (key === undefined)
       throw new KeyError(
         'key_wrong',
-        `This was sealed with the key ${id}; at hand: ${this.ids.join(', ')}. Supply that key; nothing was changed.`,
+        `This was sealed with the key ${sealedKeyId(sealed)}; at hand: ${this.ids.join(', ')}. Supply that key; nothing was changed.`,
       )
     try {
       return key.decrypt(sealed, associatedData)
