@@ -1,6 +1,5 @@
 // A store in trouble: read-only, forbidden, full, corrupt, newer, sealed with another key. Each has its typed error
 // within its time limit, and nothing stored is lost.
-import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +10,7 @@ import { defineProvider } from '../src/providers/index.ts'
 import { generateKey } from '../src/seal.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../src/testing/index.ts'
 import { Vault } from '../src/vault/index.ts'
+import { limitDisk, unmount, unprivileged } from './vault/trouble.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'toolgrant-faults-'))
 chmodSync(root, 0o755)
@@ -63,17 +63,6 @@ async function failure(run: () => unknown): Promise<Error & { code?: string }> {
     return error as Error
   }
   throw new Error('nothing was thrown')
-}
-
-/** Runs as a user without privileges, so that permissions count. */
-async function unprivileged<T>(run: () => Promise<T>): Promise<T> {
-  const isRoot = process.geteuid?.() === 0
-  if (isRoot) process.seteuid?.(65_534)
-  try {
-    return await run()
-  } finally {
-    if (isRoot) process.seteuid?.(0)
-  }
 }
 
 describe('a store that cannot be written', () => {
@@ -223,39 +212,3 @@ it('a vault copied together with its key is the same vault elsewhere', async () 
   await using vault = await open()
   expect((await vault.token(ada)).accessToken).toBe(saved.accessToken)
 })
-
-/**
- * Makes a folder a disk of 400 kB. Where this machine lets nobody mount one, SQLite itself is given a limit of pages:
- * its own SQLITE_FULL either way. Returns what makes room again.
- */
-function limitDisk(at: string): () => void {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', at], { stdio: 'ignore' })
-    return () => execFileSync('mount', ['-o', 'remount,size=4m', at], { stdio: 'ignore' })
-  } catch {
-    return limitPages()
-  }
-}
-
-function unmount(at: string): void {
-  try {
-    execFileSync('umount', ['-l', at], { stdio: 'ignore' })
-  } catch {
-    // It was not mounted.
-  }
-}
-
-function limitPages(): () => void {
-  const { exec } = DatabaseSync.prototype
-  const open = new Set<DatabaseSync>()
-  DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
-    exec.call(this, sql)
-    if (!sql.startsWith('PRAGMA busy_timeout')) return
-    open.add(this)
-    exec.call(this, 'PRAGMA max_page_count = 60')
-  }
-  return () => {
-    DatabaseSync.prototype.exec = exec
-    for (const database of open) if (database.isOpen) exec.call(database, 'PRAGMA max_page_count = 100000')
-  }
-}
