@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   AuthorizationDeniedError,
   authorize,
@@ -53,6 +53,7 @@ beforeEach(async () => {
   await vault.save(ada, before)
 })
 afterEach(async () => {
+  vi.useRealTimers()
   for (const each of servers.splice(0)) each.close()
   await server.close()
 })
@@ -259,6 +260,31 @@ describe('a token endpoint that answers with', () => {
     const exchange = () =>
       authorizationCodeGrant(silent, server.client(), pending, callback, { timeoutMs: 300 })
     await expectFailure(exchange, TimeoutError, 'timeout', 550)
+    await expectNothingLost()
+  })
+
+  it('nothing for 30 s is a timeout without being asked for', async () => {
+    const { url, pending } = await authorizationUrl(provider, server.client(), {
+      redirectUri: 'http://127.0.0.1/',
+    })
+    const callback = await server.consent(url)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let outcome: unknown = 'none yet'
+    const asked = new Promise<void>((resolve) => {
+      const silence = () => new Promise<never>(() => resolve())
+      authorizationCodeGrant(provider, server.client(), pending, callback, { fetch: silence }).catch(
+        (error) => {
+          outcome = error
+        },
+      )
+    })
+    await asked
+    await vi.advanceTimersByTimeAsync(29_999)
+    expect(outcome).toBe('none yet')
+    await vi.advanceTimersByTimeAsync(1)
+    vi.useRealTimers()
+    expect(outcome).toBeInstanceOf(TimeoutError)
+    expect(outcome).toMatchObject({ code: 'timeout', timeoutMs: 30_000 })
     await expectNothingLost()
   })
 
