@@ -199,6 +199,31 @@ describe('tools and call', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ text: 'stdin' })
   })
 
+  it('keeps stdout for the result, whatever a tool prints and how', async () => {
+    const run = `run: async () => {
+      console.log('one', { a: 1 })
+      console.error('two')
+      ;(await import('node:console')).default.log('three')
+      process.stdout.write('fo')
+      process.stdout.write('ur\\nfive')
+      return [1]
+    }`
+    await folder.write('tools.ts', toolsModule(run))
+    const plain = await folder.run(['call', 'ping'])
+    expect(plain).toEqual({
+      code: 0,
+      stdout: '[\n  1\n]\n',
+      stderr: 'one { a: 1 }\ntwo\nthree\nfour\nfive\n',
+    })
+    const { stdout, stderr } = await folder.run(['call', 'ping', '--json'])
+    expect(stdout).toBe('[1]\n')
+    const logged = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).log)
+    expect(logged).toEqual(['one { a: 1 }', 'two', 'three', 'four', 'five'])
+  })
+
   it('suggests the tool that was probably meant', async () => {
     await folder.write('tools.ts', toolsModule("run: () => 'text'", 'list_guilds'))
     const { code, stderr } = await folder.run(['call', 'list_gilds'])

@@ -34,6 +34,17 @@ describe('Output', () => {
     expect([out.text(), err.text()]).toEqual(['', 'hello\nwarning: odd\ufffd[31m\n'])
   })
 
+  it('takes the spinner away before a line that a tool printed, and wraps it with --json', () => {
+    vi.stubEnv('TERM', 'xterm')
+    const { output, err } = fakeOutput({ terminal: true })
+    using _spinner = new Spinner(output, 'Calling ping …')
+    output.toolLine('from the tool')
+    expect(err.text()).toContain('\r\u001b[2Kfrom the tool\n')
+    const json = fakeOutput({ json: true })
+    json.output.toolLine('from the tool')
+    expect(json.err.text()).toBe('{"log":"from the tool"}\n')
+  })
+
   it('writes JSON lines to stderr, and no notes, with --json', async () => {
     const { output, out, err } = fakeOutput({ json: true })
     output.note('hello')

@@ -10,6 +10,8 @@ export class Output {
   readonly json: boolean
   readonly #out: NodeJS.WriteStream
   readonly #err: NodeJS.WriteStream
+  /** Of stdout, before tool code is led away from it. */
+  readonly #write: NodeJS.WriteStream['write']
   #status: (() => void) | undefined
 
   constructor(
@@ -19,6 +21,7 @@ export class Output {
   ) {
     this.json = json
     this.#out = out
+    this.#write = out.write.bind(out)
     this.#err = err
   }
 
@@ -35,7 +38,7 @@ export class Output {
   /** Writes data to stdout, and waits until it is gone. */
   write(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#out.write(data, (error) => (error ? reject(error) : resolve()))
+      this.#write(data, (error) => (error ? reject(error) : resolve()))
     })
   }
 
@@ -53,6 +56,12 @@ export class Output {
   warn(text: string): void {
     if (this.json) this.record({ warning: text })
     else this.#line(`${this.style('yellow', 'warning:')} ${printable(text)}`)
+  }
+
+  /** A line that tool code printed, as it is. */
+  toolLine(text: string): void {
+    if (this.json) this.record({ log: text })
+    else this.#line(text)
   }
 
   /** A JSON line on stderr; nothing without `--json`. */

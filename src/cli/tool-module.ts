@@ -1,17 +1,17 @@
 // The module that the configuration names, and the tools it exports. TypeScript runs as it is, by type stripping.
-import { Console } from 'node:console'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ConfigurationError } from '../errors.ts'
 import { Tool } from '../tools/index.ts'
 import type { CommandContext } from './context.ts'
+import { redirectToolOutput } from './tool-output.ts'
 
 /**
  * Loads the module of `--tools`, `TOOLGRANT_TOOLS` or `tools` in the configuration. Its tools are its export `tools`,
  * when that is an array, else every tool among its exports, in the order of their names.
  *
- * From here on `console` writes to stderr: stdout belongs to the command's data.
+ * From here on what the tools print goes to stderr: stdout belongs to the command's data.
  *
  * @throws {ConfigurationError} `config_invalid` when no module is named, it cannot be loaded, or it exports no tool.
  */
@@ -24,7 +24,7 @@ export async function loadTools(
     throw problem(
       'No module with tools is named. Write tools = "./tools.ts" into toolgrant.toml, or give --tools <file>.',
     )
-  globalThis.console = new Console({ stdout: process.stderr, stderr: process.stderr })
+  redirectToolOutput(context.output)
   const exported = await importModule(path)
   const found = Array.isArray(exported['tools']) ? exported['tools'] : Object.values(exported)
   const tools = [...new Set(found)].filter((value) => isTool(value, path))
