@@ -4,9 +4,9 @@
 // Runs as `prepare` too, so that `npm ci` leaves a checkout in which `npx .` works.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readFileSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'rolldown'
+import { type BuildOptions, build } from 'rolldown'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { exports: doors, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -17,31 +17,39 @@ function entryOf(file: string): [string, string] {
   return [name, join(root, 'src', `${name}.ts`)]
 }
 
-/** Every source file that a file loads at once, itself included; what is imported on demand is not. */
-function loadedBy(file: string, seen = new Set<string>()): Set<string> {
-  if (seen.has(file)) return seen
-  seen.add(file)
-  const code = readFileSync(file, 'utf8')
-  for (const [, clause, specifier] of code.matchAll(/^(?:import|export)\s([^'";]*?)\s?from\s'(\.[^']+)'/gm)) {
-    if (specifier !== undefined && !/^type\s/.test(clause ?? ''))
-      loadedBy(resolve(dirname(file), specifier), seen)
-  }
-  return seen
-}
-
 const files: string[] = [
   ...Object.values<{ default?: string }>(doors).flatMap((door) => door.default ?? []),
   ...Object.values<string>(bin),
 ]
-const core = loadedBy(join(root, 'src/index.ts'))
-
-rmSync(join(root, 'dist'), { recursive: true, force: true })
-await build({
+const common: BuildOptions = {
   cwd: root,
-  input: Object.fromEntries(files.map(entryOf)),
   platform: 'node',
   transform: { target: 'node22.18' },
   external: /^(?!\.|\/)/,
+  logLevel: 'warn',
+}
+
+/** The source files of which the root door, bundled alone, loads code at once; what is loaded on demand is not among them. */
+async function loadedByRoot(): Promise<Set<string>> {
+  const { output } = await build({ ...common, input: { index: join(root, 'src/index.ts') }, write: false })
+  const chunks = new Map(output.flatMap((part) => (part.type === 'chunk' ? [[part.fileName, part]] : [])))
+  const loaded = new Set<string>()
+  const visit = (fileName: string) => {
+    const chunk = chunks.get(fileName)
+    if (chunk === undefined || !chunks.delete(fileName)) return
+    for (const [id, { renderedLength }] of Object.entries(chunk.modules))
+      if (renderedLength > 0) loaded.add(id)
+    for (const imported of chunk.imports) visit(imported)
+  }
+  visit('index.js')
+  return loaded
+}
+
+const core = await loadedByRoot()
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+await build({
+  ...common,
+  input: Object.fromEntries(files.map(entryOf)),
   output: {
     dir: 'dist',
     format: 'esm',
@@ -50,7 +58,6 @@ await build({
     comments: false, // the declarations keep them
     codeSplitting: { groups: [{ name: 'core', test: (id: string) => core.has(id) }] },
   },
-  logLevel: 'warn',
 })
 const tsc = join(root, 'node_modules/typescript/bin/tsc')
 execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' })
