@@ -1,11 +1,17 @@
-// Global set-up of the whole level: what the machine must have besides npm packages, which is a Chromium.
-// Installed from Debian's packages where that is possible; otherwise the run stops and says what to do.
+// Global set-up of the whole level: dist/ as the sources are, and what the machine must have besides npm packages, which is
+// a Chromium. Installed from Debian's packages where that is possible; otherwise the run stops and says what to do.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chromiumPath } from './chromium.ts'
+import { buildOnce } from './dist.ts'
 
 /** Runs once before the first test file of the level. */
 export function setup(): void {
+  buildOnce()
+  installChromium()
+}
+
+function installChromium(): void {
   if (chromiumPath() !== undefined) return
   if (!canInstall())
     throw new Error(advice('This machine has no Chromium, and it cannot be installed from here.'))

@@ -1,0 +1,75 @@
+// Every file in examples/ runs by itself, as a reader would run it: a process of its own, the built package, loopback only.
+import { execFile } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
+
+/** What each must say. */
+const says: Record<string, RegExp[]> = {
+  'custom-provider': [/discovered: \[ '\/token', '\/revoke' \] true/, /signed in as ada/, /provider_invalid/],
+  'loopback-login': [/^ada granted profile and notes$/m, /was denied \("access_denied"/],
+  'session-refresh': [/by hand: ada/, /by itself: .*'ada'.* with 1 refresh$/m, /by the vault: ada/],
+  'test-your-agent': [/All is as it should be: .*unread/],
+  'tool-accounts': [/^ada@home$/m, /^ada@work$/m, /must be one of/],
+  'tool-first-call': [/^Paused: /m, /^Welcome back, ada!$/m],
+  'tool-model-loop': [/You have 3 unread messages\./],
+  'tool-schemas': [/"input_schema"/, /"nullable": true/, /"strict": true/],
+  'tool-structured-output': [/"json_schema"/, /2026 300/, /lines\.0\.vat/],
+  'vault-token': [/renewed: true/, /token works: false/, /a token in the file: false/],
+}
+
+/** Refuses every connection that leaves the machine, before the example begins. */
+const offline = `data:text/javascript,${encodeURIComponent(`
+import net from 'node:net'
+const { connect } = net.Socket.prototype
+net.Socket.prototype.connect = function (...args) {
+  const [first] = args.flat()
+  const host = first?.host ?? '127.0.0.1'
+  if (!/^(localhost|127\\..*|::1)$/.test(host)) throw new Error('An example left the machine: ' + host)
+  return Reflect.apply(connect, this, args)
+}`)}`
+
+function run(file: string): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { PATH = '', HOME = '' } = process.env
+  const args = ['--import', offline, file]
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      args,
+      { cwd: root, env: { PATH, HOME }, timeout: 30_000 },
+      (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
+    )
+  })
+}
+
+const files = globSync('examples/*', { cwd: root }).sort()
+
+describe.concurrent('examples', () => {
+  it.each(files)('%s runs offline and says what it should', async (file) => {
+    const name = file.replace(/^examples[/\\](.*)\.ts$/, '$1')
+    const { code, stdout, stderr } = await run(file)
+    expect(`${code} ${code === 0 ? '' : stderr}`).toBe('0 ')
+    for (const pattern of says[name] ?? []) expect(stdout).toMatch(pattern)
+    expect(stdout + stderr).not.toMatch(/canary_|Warning/)
+  })
+})
+
+it('none is missing, and each is short and explained', () => {
+  expect(files.map((file) => file.slice(9, -3))).toEqual(Object.keys(says).sort())
+  for (const file of files) {
+    const lines = read(file).trimEnd().split('\n')
+    expect(`${file} ${lines.length < 70}`).toBe(`${file} true`)
+    expect(lines[0]).toMatch(/^\/\/ \S/)
+    for (const [, from] of read(file).matchAll(/from '(\.[^']*)'/g))
+      expect(`${file} imports ${from}`).toBe('')
+  }
+})
+
+it('each is pointed to by the documentation', () => {
+  const pages = [read('README.md'), ...globSync('docs/*.md', { cwd: root }).map(read)].join('\n')
+  for (const file of files) expect(pages).toContain(file)
+})
