@@ -96,6 +96,18 @@ describe('help', () => {
 })
 
 describe('init', () => {
+  it.each([
+    ['--config', ['--config', 'sub.toml'], {}],
+    ['TOOLGRANT_CONFIG', [], { TOOLGRANT_CONFIG: 'sub.toml' }],
+  ])('makes the file that %s names', async (_name, args, env: Record<string, string>) => {
+    await using place = await CliFolder.make()
+    const init = ['init', '--provider', 'github', '--client-id', 'me', ...args]
+    expect(await place.run(init, { env })).toMatchObject({ code: 0, stdout: '' })
+    expect(await readFile(join(place.path, 'sub.toml'), 'utf8')).toContain('client_id = "me"')
+    const listed = await place.run(['providers', 'github', '--json', ...args], { env })
+    expect(JSON.parse(listed.stdout)).toMatchObject([{ id: 'github', configured: true }])
+  })
+
   let place: CliFolder
 
   beforeAll(async () => {

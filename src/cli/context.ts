@@ -1,7 +1,13 @@
 // What every command gets: its streams, its signal, and the configuration and vault it asks for, opened once.
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { type Config, configFileName, loadConfig, settingVariables } from '../config/index.ts'
+import {
+  type Config,
+  type ConfigOptions,
+  configFileName,
+  loadConfig,
+  settingVariables,
+} from '../config/index.ts'
 import type { ConnectionAddress, Vault } from '../vault/index.ts'
 import { type Output, printable } from './output.ts'
 
@@ -49,7 +55,13 @@ export class CommandContext {
 
   /** The configuration. Its warnings go to stderr as they come. */
   config(): Promise<Config> {
-    this.#config ??= this.#loadConfig()
+    this.#config ??= this.#loadConfig({})
+    return this.#config
+  }
+
+  /** The same for the command that makes {@link CommandContext.configFile}: it need not be there yet. */
+  configSoFar(): Promise<Config> {
+    this.#config ??= this.#loadConfig({ optional: true })
     return this.#config
   }
 
@@ -78,9 +90,10 @@ export class CommandContext {
     await vault?.close()
   }
 
-  async #loadConfig(): Promise<Config> {
+  async #loadConfig(options: Pick<ConfigOptions, 'optional'>): Promise<Config> {
     const file = this.#options.config
     return loadConfig({
+      ...options,
       ...(file === undefined ? {} : { file }),
       onWarning: (message) => this.output.warn(printable(message)),
     })

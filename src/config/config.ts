@@ -34,6 +34,8 @@ export interface ConfigOptions {
   env?: Environment
   /** A configuration file, instead of the search and of `TOOLGRANT_CONFIG`. */
   file?: string
+  /** Whether a file that is named and is not there counts as none: it is about to be made. Default `false`. */
+  optional?: boolean
   /** Hears of everything odd that is no error: unknown keys, a secrets file that others may read, a file passed over. */
   onWarning?: (message: string) => void
 }
@@ -74,7 +76,7 @@ export async function loadConfig(options: ConfigOptions = {}): Promise<Config> {
   }
   const name = options.file ?? readVariable(env, [settingVariables.config])
   const named = name !== undefined && name !== ''
-  const found = named ? { file: resolve(cwd, name), ignored: [] } : await findConfigFile(cwd, homedir())
+  const found = named ? await namedFile(resolve(cwd, name), options) : await findConfigFile(cwd, homedir())
   for (const message of found.ignored) warn(message)
   const secretsFile = found.file && (await findSecretsFile(found.file, named, warn))
   const layers: Layer[] = []
@@ -90,6 +92,11 @@ export async function loadConfig(options: ConfigOptions = {}): Promise<Config> {
     warn,
     warnings,
   })
+}
+
+async function namedFile(file: string, { optional }: ConfigOptions): Promise<FoundConfig> {
+  const absent = optional === true && (await trust(file)) === 'absent'
+  return { file: absent ? undefined : file, ignored: [] }
 }
 
 async function findSecretsFile(

@@ -61,7 +61,7 @@ async function chooseProvider(
   context: CommandContext,
   { provider }: InitOptions,
 ): Promise<Provider | undefined> {
-  const config = await context.config()
+  const config = await context.configSoFar()
   if (provider !== undefined) return config.provider(provider)
   if (!context.interactive) return undefined
   const { askForProvider } = await import('../prompts.ts')
@@ -77,7 +77,7 @@ async function askForClient(
     provider,
     clientId: options.clientId,
     clientSecret: options.clientSecretStdin ? await secretFromStandardInput() : undefined,
-    redirectUri: options.redirectUri ?? (await context.config()).redirectUri(provider.id),
+    redirectUri: options.redirectUri ?? (await context.configSoFar()).redirectUri(provider.id),
   }
   if (!context.interactive || given.clientSecret !== undefined) return given
   const { askForClient: ask } = await import('../prompts.ts')
