@@ -100,7 +100,8 @@ describe('a loopback flow', () => {
     const evidence = new Evidence()
     const stop = listenToProcess(evidence)
     const registration = { provider: stage.provider(), client: stage.client(1) }
-    const flow = await loopback().start({ registration, scopes: ['read'] })
+    const onEvent = (event: FlowEvent) => evidence.value(`the event ${event.type}`, event)
+    const flow = await loopback({ onEvent, openBrowser: false }).start({ registration, scopes: ['read'] })
     evidence.show(flow.url)
     const callback = new URL(await stage.server.consent(flow.url))
     const code = callback.searchParams.get('code') ?? ''
@@ -126,6 +127,7 @@ describe('a loopback flow', () => {
     cancelled.cancel()
     evidence.error('a cancelled flow', await thrown(() => cancelled.result()))
     stop()
+    expect(evidence.places).toContain('JSON of the event callback-refused')
     expect(stage.leaks(evidence)).toEqual([])
   })
 })

@@ -123,6 +123,17 @@ export const echoes: Readonly<Record<string, (request: ScriptedRequest) => Scrip
       body: { access_token: token, error: 'invalid_request', error_description: `${token} is no token` },
     }
   },
+  'a nested token beside an error': () => {
+    const token = fresh()
+    return {
+      body: {
+        ok: false,
+        error: `bad ${token}`,
+        authed_user: { access_token: token },
+        error_description: token,
+      },
+    }
+  },
   'a token cut off': () => ({ body: `{"access_token":"${fresh()}","refresh_token":"${fresh()}` }),
   'a token in a list': () => ({ body: [{ access_token: fresh() }] }),
   'a token in plain words': () => ({ body: `access_token: ${fresh()}` }),
