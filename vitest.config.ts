@@ -5,7 +5,12 @@ export default defineConfig({
     projects: [
       {
         // Beside the file it tests; no network beyond loopback; well under 30 s together.
-        test: { name: 'fast', include: ['src/**/*.test.ts'], setupFiles: ['test/setup/no-network.ts'] },
+        test: {
+          name: 'fast',
+          include: ['src/**/*.test.ts'],
+          setupFiles: ['test/setup/no-network.ts'],
+          maxWorkers: 2,
+        },
       },
       {
         // The whole house: a real authorization server, real processes, a real browser.
