@@ -27,6 +27,9 @@ const cases: [Error, number][] = [
   [new errors.TokenEndpointError({ provider: 'a', status: 500, error: 'x', request: 'refresh_token' }), 4],
   [new errors.InvalidResponseError('response_not_oauth', 'x'), 4],
   [new errors.RefreshFailedError('x', { retryable: true }), 4],
+  [failedBy(new errors.RefreshFailedError('x', { retryable: true })), 4],
+  [failedBy(new errors.StoreError('store_full', 'x')), 5],
+  [failedBy(new Error('the tool is wrong')), 1],
   [new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED 127.0.0.1:1') }), 4],
   [new errors.StoreError('store_full', 'x'), 5],
   [new errors.KeyError('key_missing', 'x'), 5],
@@ -107,3 +110,8 @@ describe('explain', () => {
     expect(inspect(explain(error, { user: 'a\u202e' }))).not.toMatch(/\\x1b|\\x07|\\u202e/i)
   })
 })
+
+/** A tool whose fetch threw this. */
+function failedBy(cause: Error): Error {
+  return new errors.ToolFailedError('tool_failed', 'x', 'tool', { cause })
+}

@@ -67,7 +67,13 @@ export function exitCodeFor(error: unknown): ExitCode {
   if (!(error instanceof Error)) return exitCodes.failure
   if ((error as { code?: unknown }).code === 'invalid_argument') return exitCodes.usage
   if (isFetchFailure(error)) return exitCodes.provider
+  if (error.name === 'ToolFailedError' && isFromBelow(error.cause)) return exitCodeFor(error.cause)
   return (Object.hasOwn(byName, error.name) ? byName[error.name] : undefined) ?? exitCodes.failure
+}
+
+/** What stopped a tool although the tool itself did nothing wrong: its `fetch` could not get a token. */
+function isFromBelow(cause: unknown): boolean {
+  return cause instanceof Error && ['RefreshFailedError', 'StoreError', 'KeyError'].includes(cause.name)
 }
 
 /** The exit code for an API's answer: by what a script would do next. */
