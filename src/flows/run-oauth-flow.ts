@@ -2,7 +2,7 @@
 // Over the loopback flow, so that state and PKCE (RFC 7636) come on top of whatever the builders make.
 import { ConfigurationError, InvalidResponseError, quote } from '../errors.ts'
 import type { Client, TokenSet } from '../oauth/index.ts'
-import { defineProvider } from '../providers/index.ts'
+import { defineProvider, ownParameters } from '../providers/index.ts'
 import type { FlowListener } from './flow.ts'
 import type { LoopbackOptions } from './loopback-options.ts'
 
@@ -101,18 +101,8 @@ function clientOf(serviceName: string, application: OAuthApplication, port: numb
   }
 }
 
-const ours = new Set([
-  'response_type',
-  'client_id',
-  'redirect_uri',
-  'state',
-  'nonce',
-  'code_challenge',
-  'code_challenge_method',
-])
-
 function withoutOurs(parameters: Parameters): Parameters {
-  return Object.fromEntries(Object.entries(parameters).filter(([name]) => !ours.has(name)))
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => !ownParameters.has(name)))
 }
 
 /** A `fetch` that sends the builder's token request in place of the standard one, and hands its answer on, processed. */

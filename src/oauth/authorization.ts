@@ -1,7 +1,7 @@
 // The first step of the authorization code grant: the URL to send a person to, and what finishes the flow later.
 // RFC 6749 section 4.1.1, RFC 7636 (PKCE), OpenID Connect Core section 3.1.2.1.
 import { argumentError, ConfigurationError, quote } from '../errors.ts'
-import { joinScopes, type Provider, splitScopes } from '../providers/index.ts'
+import { joinScopes, ownParameters, type Provider, splitScopes } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
 import { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
@@ -28,17 +28,6 @@ export interface AuthorizationUrlOptions extends RequestOptions {
   /** How long the person has, in milliseconds. Default 10 minutes. */
   lifetimeMs?: number | undefined
 }
-
-/** Parameters that carry the security of the flow; `extraParams` cannot replace them. */
-const ownParameters = new Set([
-  'response_type',
-  'client_id',
-  'redirect_uri',
-  'state',
-  'nonce',
-  'code_challenge',
-  'code_challenge_method',
-])
 
 /**
  * Builds the URL to send a person to, and the record that finishes the flow when they return (R2).

@@ -4,6 +4,7 @@ export { defineProvider, extendProvider } from './definition.ts'
 export { type HostKind, hostKind, isPrivateName } from './host.ts'
 export { provider, providers } from './lookup.ts'
 export { nearestNames } from './nearest-name.ts'
+export { ownParameters } from './own-parameters.ts'
 export type {
   Provider,
   ProviderDefinition,

@@ -3,6 +3,7 @@
 import { quote } from '../errors.ts'
 import { tokenEndpointAuthMethods } from './auth-methods.ts'
 import { hostKind } from './host.ts'
+import { ownParameters } from './own-parameters.ts'
 import type { Provider, UrlVariable } from './provider.ts'
 
 /** What is wrong with a value ("must be …, such as …"), or nothing. */
@@ -22,16 +23,6 @@ export const FLOW_PLACEHOLDERS: ReadonlySet<string> = new Set([
 const TOKEN_FIELDS = ['access_token', 'refresh_token', 'expires_in', 'token_type', 'scope', 'id_token']
 const PATH = /^[A-Za-z0-9_$-]+(\.[A-Za-z0-9_$-]+)*$/
 const HEADER_NAME = /^[!#$%&'*+.^_`|~A-Za-z0-9-]+$/
-const OURS = [
-  'response_type',
-  'client_id',
-  'redirect_uri',
-  'state',
-  'nonce',
-  'code_challenge',
-  'code_challenge_method',
-  'code_verifier',
-]
 const HEADERS_OF_OURS = [
   'authorization',
   'cookie',
@@ -213,7 +204,8 @@ function record(check: (key: string, value: unknown) => string | undefined, exam
 }
 
 function parameterProblem(key: string, value: unknown): string | undefined {
-  if (OURS.includes(key)) return 'is set by toolgrant for each request; leave it out'
+  if (ownParameters.has(key) || key === 'code_verifier')
+    return 'is set by toolgrant for each request; leave it out'
   return typeof value === 'string' ? undefined : `must be a string, such as "offline"; it is ${kindOf(value)}`
 }
 
