@@ -162,7 +162,10 @@ export class Consents {
       need,
       scopes,
       done,
-      started: this.#start(need, scopes, () => entry),
+      // Kept before the person is told that it worked.
+      started: this.#start(need, scopes, async (tokens) => {
+        if (entry.superseded !== true) await this.#keep(entry, tokens)
+      }),
       expiresAt: Number.POSITIVE_INFINITY,
     }
     this.#entries.add(entry)
@@ -182,7 +185,7 @@ export class Consents {
   async #start(
     need: ConsentNeed,
     scopes: readonly string[],
-    entryOf: () => Entry,
+    save: (tokens: TokenSet) => Promise<unknown>,
   ): Promise<{ flow: StartedFlow; providerName: string }> {
     const { user, provider, account } = need.address
     const [flow, registration] = await Promise.all([
@@ -197,11 +200,7 @@ export class Consents {
       account,
       timeoutMs,
       fetch: this.#options.fetch,
-      // Before the person is told that it worked.
-      save: async (tokens) => {
-        const entry = entryOf()
-        if (entry.superseded !== true) await this.#keep(entry, tokens)
-      },
+      save,
     })
     return { flow: started, providerName: registration.provider.name ?? provider }
   }

@@ -60,7 +60,7 @@ export async function connectProvider(
     tell(context, event)
   }
   const flow = loopback({ ...listening(callback, options), onEvent })
-  let connection: Connection | undefined
+  const saved = Promise.withResolvers<Connection>()
   const started = await flow.start({
     registration,
     scopes: options.only ? wanted : [...new Set([...before, ...wanted])],
@@ -69,11 +69,11 @@ export async function connectProvider(
     timeoutMs: options.timeout * 1000,
     signal: context.signal,
     save: async (tokens) => {
-      connection = await vault.save(address, tokens)
+      saved.resolve(await vault.save(address, tokens))
     },
   })
-  const tokens = await waitForPerson(context, started, options, () => answered)
-  connection ??= await vault.save(address, tokens)
+  await waitForPerson(context, started, options, () => answered)
+  const connection = await saved.promise
   tellOutcome(context, provider, connection, { before, asked: started.scopes })
   return connection
 }
