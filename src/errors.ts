@@ -69,7 +69,12 @@ export type ErrorCode =
   | 'key_wrong'
   | 'key_invalid'
   | 'key_unavailable'
+  | 'key_retired'
+  | 'key_in_use'
   | 'sealed_data_invalid'
+  // ImportError: what was to be imported cannot be read; nothing was changed.
+  | 'bundle_invalid'
+  | 'passphrase_wrong'
   // ListenError
   | 'EADDRINUSE'
   | 'EACCES'
@@ -345,6 +350,11 @@ export class StoreError extends ToolgrantError {
 /** The key that opens the vault is missing, wrong, or cannot be reached. Nothing stored was changed. */
 export class KeyError extends ToolgrantError {
   override name = 'KeyError'
+}
+
+/** What was to be imported cannot be read: damaged, of another kind, or locked with another passphrase. Nothing was changed. */
+export class ImportError extends ToolgrantError {
+  override name = 'ImportError'
 }
 
 /** A local port cannot be listened on. `code` is the system's own (`EADDRINUSE`, `EACCES`). */

@@ -34,6 +34,7 @@ const homes: Record<string, string> = {
   'ajv-formats': 'tools',
   '@standard-schema/spec': 'tools',
   '@napi-rs/keyring': 'vault',
+  pg: 'vault',
   selfsigned: 'flows',
   open: 'flows',
   'smol-toml': 'config',

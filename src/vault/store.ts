@@ -26,6 +26,14 @@ export interface RowFilter {
   account?: string | undefined
 }
 
+/** Part of a listing. */
+export interface Page {
+  /** The listing goes on behind this row. Left out: from the first. */
+  after?: Pick<RowAddress, 'user' | 'provider' | 'account'> | undefined
+  /** At most so many rows. */
+  limit: number
+}
+
 /** What one token answer changes on a row. Instants are milliseconds since 1970. */
 export interface Grant {
   /** JSON array of the scopes granted. */
@@ -33,8 +41,12 @@ export interface Grant {
   /** `null`: the provider named no end. */
   expiresAt: number | null
   receivedAt: number
-  /** From when on a refresh is due; `null` when the grant cannot be renewed, or never ends. */
+  /** From when on a reader has it refreshed; `null` when the grant cannot be renewed, or never ends. */
   refreshDueAt: number | null
+  /** When the scheduler looks at it next: `refreshDueAt`, or later for a grant that nobody uses; `null`: never. */
+  dueAt: number | null
+  /** The key that sealed the tokens. It has to be known to the store: see {@link Store.addKey}. */
+  keyId: string
   /** The sealed tokens. */
   sealed: Uint8Array
 }
@@ -60,13 +72,15 @@ export interface ConnectionRow extends RowAddress, Grant {
   retryAt: number | null
   /** When a person last consented. */
   grantedAt: number
+  /** When somebody last asked for its tokens, to within an hour or so; consent counts. */
+  usedAt: number
   createdAt: number
   updatedAt: number
 }
 
 /** What reading a token needs of a row, and nothing that would have to be decoded for it. */
 export type TokenRow = RowAddress &
-  Pick<ConnectionRow, 'id' | 'generation' | 'status' | 'refreshDueAt' | 'retryAt' | 'sealed'>
+  Pick<ConnectionRow, 'id' | 'generation' | 'status' | 'refreshDueAt' | 'retryAt' | 'usedAt' | 'sealed'>
 
 /** A grant that a person has just given. */
 export interface NewGrant extends RowAddress, Grant {
@@ -85,6 +99,72 @@ export interface RefreshFailure {
   uncertain: boolean
 }
 
+/** What can be read in a connection's history. */
+export type HistoryType =
+  | 'connected'
+  | 'refreshed'
+  | 'refresh_failed'
+  | 'lease_taken_over'
+  | 'needs_reconnect'
+  | 'revoked'
+
+/** One line of a connection's history, written in the same atomic step as what it tells of. No secret in it. */
+export interface HistoryEntry extends RowAddress {
+  /** Grows with each entry of a connection; unique in the store. */
+  seq: number
+  connectionId: string
+  type: HistoryType
+  /** The generation after it. */
+  generation: number
+  /** When, by the store's clock. */
+  at: number
+  /** The same failure happened again, `count` times in all: when last. Else as `at`. */
+  lastAt: number
+  count: number
+  /** JSON object of what else there is to say; `null` for nothing. */
+  note: string | null
+}
+
+/** How many entries of one connection's history are kept, about: older ones are dropped. */
+export const historyLimit = 100
+
+/** The earliest time at which the scheduler has something to do for a provider. */
+export interface ProviderDue {
+  provider: string
+  dueAt: number
+}
+
+/** A sealing key as the store knows it: never the key itself. */
+export interface StoredKey {
+  id: string
+  /** Whether it seals what is written from now on. One key does. */
+  primary: boolean
+  /** A known text sealed with it: whoever opens that has the right key. */
+  check: Uint8Array
+  /** The key itself, wrapped by a key management service; `null` when it is kept elsewhere. */
+  wrapped: Uint8Array | null
+  createdAt: number
+}
+
+/** How much is sealed with a key. */
+export interface KeyUse {
+  keyId: string
+  connections: number
+  /** Pending authorizations and named values. */
+  others: number
+}
+
+/** One line of a tenant's audit log. `hash` covers the line and the hash before it. */
+export interface AuditLine {
+  /** 1, 2, 3, … within the tenant. */
+  seq: number
+  /** When, in milliseconds since 1970. */
+  at: number
+  /** JSON. */
+  entry: string
+  hash: Uint8Array
+}
+
 /**
  * Keeps connections. Each method is one atomic step, durable when it returns; none waits for a lock with the event
  * loop blocked. Time for leases and back-off is the store's own clock, which every process sees alike.
@@ -95,24 +175,45 @@ export interface Store {
   /** The place, for messages: a path, never a password. */
   readonly name: string
 
+  /** The store's clock in milliseconds since 1970, as well as it is known here: all processes on a store share it. */
+  now(): number
+
   /** The row of that id. */
   get(id: string): Awaitable<ConnectionRow | undefined>
   /** The rows of one user at one provider, by account: what every token is read with, so it has to be quick. */
   find(tenant: string, user: string, provider: string, account?: string): Awaitable<readonly TokenRow[]>
-  /** The rows that match, by user, provider and account. */
-  list(filter: RowFilter): Awaitable<readonly ConnectionRow[]>
+  /** The rows that match, by user, provider and account in the order of their UTF-8 bytes. */
+  list(filter: RowFilter, page?: Page): Awaitable<readonly ConnectionRow[]>
+  /** The history of a connection, oldest first: at most the last {@link historyLimit} entries. */
+  history(id: string): Awaitable<readonly HistoryEntry[]>
+  /** Says that somebody asked for the tokens of these rows just now; an idle one becomes due when it has to be renewed. */
+  touch(ids: readonly string[]): Awaitable<void>
 
   /**
    * Keeps a grant: inserts generation 1, or replaces the generation before the one given. Clears lease, intent,
-   * failures and status.
+   * failures and status; counts as use. History: `connected`.
    *
    * @returns `false` when the row is not at that generation (somebody else was faster): nothing was changed.
+   * @throws {KeyError} `key_retired` when the store does not know the key: so do all that write something sealed.
    */
-  putGrant(grant: NewGrant): Awaitable<boolean>
+  putGrant(grant: NewGrant, note?: string | null): Awaitable<boolean>
+
+  /** For each provider with rows to look after, when the earliest of them is due. Costs no more for more rows. */
+  nextDue(tenant: string): Awaitable<readonly ProviderDue[]>
+  /**
+   * Takes rows that are due, the longest overdue first, and makes them due again in `claimMs`: of several schedulers
+   * each gets others, and those of one that dies come up again.
+   */
+  claimDue(
+    tenant: string,
+    provider: string,
+    limit: number,
+    claimMs: number,
+  ): Awaitable<readonly ConnectionRow[]>
 
   /**
    * Takes the lease of an active row, in one conditional step: generation unchanged, and the lease free, expired, or
-   * longer than {@link longestLeaseMs} from now.
+   * longer than {@link longestLeaseMs} from now. History: `lease_taken_over` when another's had run out.
    *
    * @returns the row with the lease on it and the intent that an earlier owner left; `undefined` when it is not to be had.
    */
@@ -141,29 +242,102 @@ export interface Store {
   /**
    * Saves the answer to a refresh of `generation` as `generation + 1`, and frees the lease if it is still the
    * owner's. A late owner saves too, as long as nobody saved anything newer, and leaves the lease of another alone.
+   * History: `refreshed`.
    *
    * @returns `false` when the row is gone, revoked or at another generation: nothing was changed.
    */
-  saveTokens(id: string, owner: string, generation: number, grant: Grant): Awaitable<boolean>
-  /** Counts a failure, sets back-off and frees the lease. `false`: not the owner's any more, nothing was changed. */
-  recordFailure(id: string, owner: string, generation: number, failure: RefreshFailure): Awaitable<boolean>
-  /** Marks the grant dead and frees the lease. `false`: not the owner's any more, nothing was changed. */
-  markNeedsReconnect(id: string, owner: string, generation: number, reason: string): Awaitable<boolean>
+  saveTokens(
+    id: string,
+    owner: string,
+    generation: number,
+    grant: Grant,
+    note?: string | null,
+  ): Awaitable<boolean>
+  /**
+   * Counts a failure, sets back-off, makes the row due when that is over, and frees the lease. History: `refresh_failed`,
+   * or one more in the count of the last entry when that is a failure of the same reason.
+   *
+   * @returns `false` when the lease is not the owner's any more: nothing was changed.
+   */
+  recordFailure(
+    id: string,
+    owner: string,
+    generation: number,
+    failure: RefreshFailure,
+    note?: string | null,
+  ): Awaitable<boolean>
+  /** Marks the grant dead and frees the lease. History: `needs_reconnect`. `false`: not the owner's any more, nothing was changed. */
+  markNeedsReconnect(
+    id: string,
+    owner: string,
+    generation: number,
+    reason: string,
+    note?: string | null,
+  ): Awaitable<boolean>
 
   /** Marks a row as being disconnected: from now on nobody refreshes it or saves to it. Returns it as it was last saved. */
   markRevoked(id: string): Awaitable<ConnectionRow | undefined>
-  /** Deletes a row that is marked revoked. `false`: it is not, or not any more (a person has just consented again). */
-  deleteRevoked(id: string): Awaitable<boolean>
+  /**
+   * Deletes a row that is marked revoked, and its history but for one entry: `revoked`, which goes after a day.
+   *
+   * @returns `false` when it is not marked, or not any more (a person has just consented again).
+   */
+  deleteRevoked(id: string, note?: string | null): Awaitable<boolean>
 
   /** Keeps a pending authorization until `expiresAt`; drops those that are over. */
-  putPending(key: string, sealed: Uint8Array, expiresAt: number): Awaitable<void>
+  putPending(key: string, sealed: Uint8Array, expiresAt: number, keyId: string): Awaitable<void>
   /** Takes a pending authorization: the first caller gets it, once. */
   takePending(key: string): Awaitable<Uint8Array | undefined>
 
   /** A named value about the whole store. */
   getMeta(name: string): Awaitable<Uint8Array | undefined>
-  /** Writes a named value unless there is one. `false`: there was. */
-  putMetaIfAbsent(name: string, value: Uint8Array): Awaitable<boolean>
+  /** Writes a named value unless there is one; `keyId` when it is sealed. `false`: there was. */
+  putMetaIfAbsent(name: string, value: Uint8Array, keyId?: string | null): Awaitable<boolean>
+  /** Replaces a named value that is still `before`. `false`: it is not. */
+  replaceMeta(name: string, before: Uint8Array, value: Uint8Array, keyId?: string | null): Awaitable<boolean>
+
+  /** The keys that may seal here, the primary first, then by age. Empty for a new store. */
+  keys(): Awaitable<readonly StoredKey[]>
+  /** Makes a key known; the first one is the primary. `false`: it is known already, nothing was changed. */
+  addKey(key: Pick<StoredKey, 'id' | 'check' | 'wrapped'>): Awaitable<boolean>
+  /** Makes a known key the primary, and the one before it an older one. `false`: it is not known. */
+  makePrimary(keyId: string): Awaitable<boolean>
+  /**
+   * Forgets a key, in one step with the proof that nothing is sealed with it: what is written with it from then on is
+   * refused with `key_retired`. `false`: it is the primary, not known, or something is sealed with it.
+   */
+  removeKey(keyId: string): Awaitable<boolean>
+  /** How much is sealed with each key. */
+  keyUse(): Awaitable<readonly KeyUse[]>
+  /** Rows of all tenants that another key than this one seals; at most `limit`. */
+  sealedOtherwise(keyId: string, limit: number): Awaitable<readonly ConnectionRow[]>
+  /** Names of the sealed named values that another key than this one seals. */
+  metaSealedOtherwise(keyId: string): Awaitable<readonly string[]>
+  /**
+   * Puts the same tokens, sealed anew, in place of `before`.
+   *
+   * @returns `false` when the row holds something else by now: nothing was changed.
+   */
+  reseal(id: string, before: Uint8Array, sealed: Uint8Array, keyId: string): Awaitable<boolean>
+
+  /** The last line of a tenant's audit log. */
+  auditHead(tenant: string): Awaitable<AuditLine | undefined>
+  /** Appends lines; the first follows the last that is there. `false`: it does not (somebody was faster), nothing was changed. */
+  appendAudit(tenant: string, lines: readonly AuditLine[]): Awaitable<boolean>
+  /** At most `limit` lines behind the line `afterSeq` (0: from the first), in order. */
+  auditLines(tenant: string, afterSeq: number, limit: number): Awaitable<readonly AuditLine[]>
+
+  /**
+   * Hears of history entries as they are committed, this process's own included, in order per connection. Absent where
+   * a store cannot tell of other processes.
+   *
+   * @param onGap entries may have been missed (a lost connection): what was cached is to be looked at again.
+   * @returns a function that stops it; `undefined` when the store cannot tell at this place (a pooler in between).
+   */
+  watch?(
+    listener: (entry: HistoryEntry) => void,
+    onGap: () => void,
+  ): Promise<(() => Promise<void>) | undefined>
 
   /** Closes the store; what is under way in other processes is not touched. */
   close(): Awaitable<void>
