@@ -1,0 +1,77 @@
+// What the entries of a connection's history say besides their type: JSON, for people and for `explain`. No secret in it.
+import type { FailureKind } from './refresh-failure.ts'
+import type { HistoryEntry } from './store.ts'
+
+/** A person consented. */
+export interface ConnectedNote {
+  /** The scopes granted. */
+  scopes: readonly string[]
+}
+
+/** A refresh was saved. */
+export interface RefreshedNote {
+  /** How long the provider took to answer, in milliseconds. */
+  ms: number
+  /** Whether the answer held another refresh token than the one that was spent. */
+  rotated: boolean
+  /** The scopes granted from now on, when they are others than before. */
+  scopes?: readonly string[]
+}
+
+/** A refresh did not work out; the grant is kept. */
+export interface RefreshFailedNote {
+  /** See {@link FailureKind}. */
+  kind: FailureKind
+  /** HTTP status of the answer, when there was one. */
+  status?: number
+  /** The provider's word for it, or ours (`timeout`, `network`), as JSON text of at most 100 characters. */
+  error?: string
+  /** For how long the provider is left alone, in milliseconds. */
+  retryInMs: number
+  /** What the provider asked for in `Retry-After`, in seconds. */
+  retryAfterSeconds?: number
+}
+
+/** The provider refused the grant. */
+export interface NeedsReconnectNote {
+  /** The provider's word for it, as JSON text of at most 100 characters. */
+  error: string
+  /** The refresh token had been sent before, and nobody knows with what outcome. */
+  interrupted: boolean
+}
+
+/** The connection was disconnected and deleted. */
+export interface RevokedNote {
+  /** What was called: `vault.disconnect` or `vault.forget`. */
+  by: 'disconnect' | 'forget'
+  /** Whether the provider confirmed that the grant is over. */
+  revoked: boolean
+}
+
+/** The note of each type of entry; types that are missing have none. */
+export interface HistoryNotes {
+  connected: ConnectedNote
+  refreshed: RefreshedNote
+  refresh_failed: RefreshFailedNote
+  needs_reconnect: NeedsReconnectNote
+  revoked: RevokedNote
+}
+
+/** A note as the store keeps it. */
+export function historyNote<Type extends keyof HistoryNotes>(_type: Type, note: HistoryNotes[Type]): string {
+  return JSON.stringify(note)
+}
+
+/** The note of an entry of that type; `undefined` when it has none, or one that another version wrote unreadably. */
+export function readHistoryNote<Type extends keyof HistoryNotes>(
+  entry: Pick<HistoryEntry, 'type' | 'note'>,
+  type: Type,
+): Partial<HistoryNotes[Type]> | undefined {
+  if (entry.type !== type || entry.note === null) return undefined
+  try {
+    const note: unknown = JSON.parse(entry.note)
+    return typeof note === 'object' && note !== null ? note : undefined
+  } catch {
+    return undefined
+  }
+}
