@@ -55,6 +55,14 @@ export class CurrentKeyring {
     }
   }
 
+  /**
+   * Seals and writes something: as {@link with}, but looks first whether another key seals by now, when it has not
+   * looked for a minute. Seal within `operation`: it may be run a second time, with other keys.
+   */
+  async write<T>(operation: (keyring: Keyring) => Awaitable<T>): Promise<T> {
+    return this.with(operation)
+  }
+
   async #again<T>(error: unknown, used: Keyring, operation: (keyring: Keyring) => Awaitable<T>): Promise<T> {
     if (!isOutdated(error)) throw error
     // Somebody else may have found them meanwhile.
