@@ -116,12 +116,14 @@ export interface HistoryEntry extends RowAddress {
   type: HistoryType
   /** The generation after it. */
   generation: number
+  /** Why a refresh failed, or why a person is needed: one word; else `null`. */
+  reason: string | null
   /** When, by the store's clock. */
   at: number
   /** The same failure happened again, `count` times in all: when last. Else as `at`. */
   lastAt: number
   count: number
-  /** JSON object of what else there is to say; `null` for nothing. */
+  /** JSON object of what else there is to say, of the last time; `null` for nothing. */
   note: string | null
 }
 
@@ -139,7 +141,7 @@ export interface StoredKey {
   id: string
   /** Whether it seals what is written from now on. One key does. */
   primary: boolean
-  /** A known text sealed with it: whoever opens that has the right key. */
+  /** A known text sealed with it: whoever opens that has the right key. Empty: not known, in a vault of an older version. */
   check: Uint8Array
   /** The key itself, wrapped by a key management service; `null` when it is kept elsewhere. */
   wrapped: Uint8Array | null
@@ -284,10 +286,26 @@ export interface Store {
    */
   deleteRevoked(id: string, note?: string | null): Awaitable<boolean>
 
-  /** Keeps a pending authorization until `expiresAt`; drops those that are over. */
-  putPending(key: string, sealed: Uint8Array, expiresAt: number, keyId: string): Awaitable<void>
+  /**
+   * Keeps a pending authorization until `expiresAt`; drops those that are over. `person`: whose it is, as a fingerprint;
+   * `null` when nobody said.
+   */
+  putPending(
+    key: string,
+    sealed: Uint8Array,
+    expiresAt: number,
+    keyId: string,
+    person?: string | null,
+  ): Awaitable<void>
   /** Takes a pending authorization: the first caller gets it, once. */
   takePending(key: string): Awaitable<Uint8Array | undefined>
+  /**
+   * Drops what is left of a user besides connections: the pending authorizations put under `person`, and the entries
+   * that {@link Store.deleteRevoked} leaves. The history of a connection that exists stays.
+   *
+   * @returns how many pending authorizations there were.
+   */
+  forgetUser(tenant: string, user: string, person: string): Awaitable<number>
 
   /** A named value about the whole store. */
   getMeta(name: string): Awaitable<Uint8Array | undefined>
@@ -296,9 +314,13 @@ export interface Store {
   /** Replaces a named value that is still `before`. `false`: it is not. */
   replaceMeta(name: string, before: Uint8Array, value: Uint8Array, keyId?: string | null): Awaitable<boolean>
 
-  /** The keys that may seal here, the primary first, then by age. Empty for a new store. */
+  /** The keys that may seal here, the primary first, then the oldest first. Empty for a new store. */
   keys(): Awaitable<readonly StoredKey[]>
-  /** Makes a key known; the first one is the primary. `false`: it is known already, nothing was changed. */
+  /**
+   * Makes a key known; the first one is the primary. One that is known without a check text gets this.
+   *
+   * @returns `false` when it is known already: nothing was changed.
+   */
   addKey(key: Pick<StoredKey, 'id' | 'check' | 'wrapped'>): Awaitable<boolean>
   /** Makes a known key the primary, and the one before it an older one. `false`: it is not known. */
   makePrimary(keyId: string): Awaitable<boolean>
