@@ -18,14 +18,22 @@ export interface RefreshedNote {
   scopes?: readonly string[]
 }
 
-/** A refresh did not work out; the grant is kept. */
-export interface RefreshFailedNote {
-  /** See {@link FailureKind}. */
-  kind: FailureKind
+/** What went wrong, in the words of whoever said it. Filled by failure-words.ts. */
+export interface FailureWords {
   /** HTTP status of the answer, when there was one. */
   status?: number
   /** The provider's word for it, or ours (`timeout`, `network`), as JSON text of at most 100 characters. */
   error?: string
+  /** The provider's own sentence, as JSON text of at most 200 characters. Untrusted. */
+  description?: string
+  /** The system's word for a connection that failed (`ECONNREFUSED`, `ENOTFOUND`). */
+  cause?: string
+}
+
+/** A refresh did not work out; the grant is kept. */
+export interface RefreshFailedNote extends FailureWords {
+  /** See {@link FailureKind}. */
+  kind: FailureKind
   /** For how long the provider is left alone, in milliseconds. */
   retryInMs: number
   /** What the provider asked for in `Retry-After`, in seconds. */
@@ -33,7 +41,7 @@ export interface RefreshFailedNote {
 }
 
 /** The provider refused the grant. */
-export interface NeedsReconnectNote {
+export interface NeedsReconnectNote extends FailureWords {
   /** The provider's word for it, as JSON text of at most 100 characters. */
   error: string
   /** The refresh token had been sent before, and nobody knows with what outcome. */

@@ -1,0 +1,43 @@
+// What a failed request says, kept for whoever asks later: the status, the provider's words, the system's word.
+// Remote text is quoted and short; the readers of answers have taken the secrets of the request out of it before.
+import {
+  InvalidResponseError,
+  NetworkError,
+  quote,
+  TimeoutError,
+  TokenEndpointError,
+  ToolgrantError,
+} from '../errors.ts'
+import type { FailureWords } from './history-note.ts'
+
+/** The words for an error; none for what is not of this package. */
+export function failureWords(error: unknown): FailureWords {
+  if (error instanceof TokenEndpointError) {
+    const { status, errorDescription } = error
+    const said = errorDescription === undefined ? {} : { description: quote(errorDescription) }
+    return { status, error: quote(error.error, 100), ...said }
+  }
+  if (!(error instanceof ToolgrantError)) return {}
+  const status = error instanceof InvalidResponseError ? error.status : undefined
+  const cause = systemWord(error)
+  return {
+    ...(status === undefined ? {} : { status }),
+    error: quote(wordOf(error), 100),
+    ...(cause === undefined ? {} : { cause }),
+  }
+}
+
+/** The cause's own word, where configuration only wraps what the network did. */
+function wordOf(error: ToolgrantError): string {
+  const { cause } = error
+  return cause instanceof NetworkError || cause instanceof TimeoutError ? cause.code : error.code
+}
+
+/** `ECONNREFUSED`, `CERT_HAS_EXPIRED`: what the system or TLS calls the failure, wherever it is among the causes. */
+function systemWord(error: Error): string | undefined {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth += 1) {
+    const code = 'code' in at ? at.code : undefined
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return code
+  }
+  return undefined
+}
