@@ -8,6 +8,10 @@ import {
   revokeToken,
   type TokenSet,
 } from '../oauth/index.ts'
+import { toConnection } from './connection.ts'
+import type { Interior } from './interior.ts'
+import type { ConnectionRow } from './store.ts'
+import type { Disconnected, DisconnectOptions } from './vault.ts'
 
 /** What became of the grant at the provider. */
 export interface Revocation {
@@ -64,4 +68,37 @@ async function revokeByItself(
 export function whyNotRevoked(error: unknown): string {
   const reason = error instanceof ToolgrantError ? error.message : 'an unexpected error'
   return `The connection is deleted here, but the provider could not be told: ${reason}`
+}
+
+/**
+ * Ends the connection of a row that is marked revoked: at the provider where that is possible, and here.
+ *
+ * @param row as `markRevoked` returned it.
+ */
+export async function disconnectRow(
+  inside: Interior,
+  row: ConnectionRow,
+  options: DisconnectOptions,
+): Promise<Disconnected> {
+  const { store, cache, sealed, events, now } = inside
+  cache.forget(row.user, row.provider, row.account)
+  const revocation = await revokeAtProvider(inside, row, options)
+  await store.deleteRevoked(row.id)
+  cache.forget(row.user, row.provider, row.account)
+  sealed.forget(row.id)
+  events.emit('revoked', row)
+  return { connection: toConnection(row, now()), ...revocation }
+}
+
+async function revokeAtProvider(
+  { registration, requestOptions, sealed }: Interior,
+  row: ConnectionRow,
+  { signal, timeoutMs = 10_000 }: DisconnectOptions,
+): Promise<Revocation> {
+  try {
+    const limits = { ...requestOptions, signal, timeoutMs }
+    return await revokeGrant(await registration(row.provider), sealed.open(row), limits)
+  } catch (error) {
+    return { revoked: false, why: whyNotRevoked(error) }
+  }
 }
