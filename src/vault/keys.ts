@@ -51,7 +51,6 @@ export function passingKey(): KeyProvider {
   return { place: 'the memory of this process', load: async () => [key] }
 }
 
-const checkName = 'key_check'
 const checkText = 'toolgrant vault'
 const checkPlace = JSON.stringify(['key check'])
 
@@ -64,11 +63,14 @@ const checkPlace = JSON.stringify(['key check'])
  *   looked at and the next step. Nothing was changed.
  */
 export async function unlock(store: Store, providers: readonly KeyProvider[]): Promise<Keyring> {
-  const check = await store.getMeta(checkName)
-  if (check !== undefined) return unlockExisting(store, check, providers)
+  const [known] = await store.keys()
+  if (known !== undefined) return unlockExisting(store, known.check, providers)
   const { ring, discard } = await keysForNew(providers)
-  const first = await store.putMetaIfAbsent(checkName, ring.seal(checkText, checkPlace))
-  if (first) return ring
+  const { id } = ring.primary
+  await store.addKey({ id, check: ring.seal(checkText, checkPlace), wrapped: null })
+  const [first] = await store.keys()
+  if (first?.id === id) return ring
+  await store.removeKey(id)
   await discard()
   return unlock(store, providers)
 }
@@ -87,7 +89,11 @@ async function unlockExisting(
     try {
       const [primary, ...older] = await provider.load({ keyId })
       const ring = primary && new Keyring(primary, older)
-      if (ring?.has(keyId) && ring.open(check, checkPlace) === checkText) return ring
+      if (ring?.has(keyId) && ring.open(check, checkPlace) === checkText) {
+        const { id } = ring.primary
+        if (id !== keyId) await store.addKey({ id, check: ring.seal(checkText, checkPlace), wrapped: null })
+        return ring
+      }
       others += ring === undefined ? 0 : 1
       notes.push(`${provider.place}: ${ring === undefined ? 'no key' : `the key ${ring.ids.join(', ')}`}`)
     } catch (error) {

@@ -19,7 +19,7 @@ export class PendingAuthorizations {
   async put(pending: PendingAuthorization): Promise<void> {
     const key = this.#keyOf(pending.state)
     const sealed = this.#keyring.seal(JSON.stringify(pending), this.#associatedData(key))
-    await this.#store.putPending(key, sealed, Math.floor(pending.expiresAt))
+    await this.#store.putPending(key, sealed, Math.floor(pending.expiresAt), this.#keyring.primary.id)
   }
 
   /** Takes one: the first caller gets it, once, before its end. */

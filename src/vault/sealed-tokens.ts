@@ -29,11 +29,14 @@ export class SealedTokens {
 
   /** What a row keeps of a token set. */
   seal(place: TokenPlace, tokens: TokenSet): Grant {
+    const due = refreshDueAt(tokens, this.#earlyMs)
     return {
       scopes: JSON.stringify(tokens.scopes),
       expiresAt: tokens.expiresAt === null ? null : tokens.expiresAt.getTime(),
       receivedAt: tokens.receivedAt.getTime(),
-      refreshDueAt: refreshDueAt(tokens, this.#earlyMs),
+      refreshDueAt: due,
+      dueAt: due,
+      keyId: this.#keyring.primary.id,
       sealed: this.#keyring.seal(tokens.serialize(), associatedData(place)),
     }
   }

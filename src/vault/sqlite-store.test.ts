@@ -15,8 +15,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { StoreError } from '../errors.ts'
 import { migrate, migrations } from './sqlite-schema.ts'
-import { openSqliteStore } from './sqlite-store.ts'
+import { openSqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'
 import { storeContract } from './store.contract.ts'
+import type { Store } from './store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'toolgrant-sqlite-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -28,7 +29,14 @@ storeContract('the SQLite store', { open: ({ now }) => openSqliteStore(newPath()
 
 const grant = {
   ...{ id: 'id-1', tenant: 't', user: 'ada', provider: 'slack', account: 'default', generation: 1 },
-  ...{ scopes: '[]', expiresAt: null, receivedAt: 1, refreshDueAt: null, sealed: Uint8Array.of(1) },
+  ...{ scopes: '[]', expiresAt: null, receivedAt: 1, refreshDueAt: null, dueAt: null },
+  ...{ keyId: 'key-1', sealed: Uint8Array.of(1) },
+}
+
+async function openStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  const store = await openSqliteStore(path, options)
+  await store.addKey({ id: 'key-1', check: Uint8Array.of(1), wrapped: null })
+  return store
 }
 
 async function failure(run: () => unknown): Promise<StoreError> {
@@ -43,7 +51,7 @@ async function failure(run: () => unknown): Promise<StoreError> {
 describe('the file', () => {
   it('P48 is made with mode 0600 in a folder of mode 0700, side files included', async () => {
     const path = newPath()
-    const store = await openSqliteStore(path)
+    const store = await openStore(path)
     await store.putGrant(grant)
     for (const file of [path, `${path}-wal`, `${path}-shm`])
       expect(statSync(file).mode & 0o777, file).toBe(0o600)
@@ -53,18 +61,18 @@ describe('the file', () => {
 
   it('is kept over closing and opening', async () => {
     const path = newPath()
-    const before = await openSqliteStore(path)
+    const before = await openStore(path)
     await before.putGrant(grant)
     await before.close()
-    const after = await openSqliteStore(path)
+    const after = await openStore(path)
     expect(await after.get('id-1')).toMatchObject(grant)
     await after.close()
   })
 
   it('is shared by two stores of one process', async () => {
     const path = newPath()
-    const one = await openSqliteStore(path)
-    const two = await openSqliteStore(path)
+    const one = await openStore(path)
+    const two = await openStore(path)
     await one.putGrant(grant)
     expect(await two.acquireLease('id-1', 1, 'two', 1000)).toMatchObject({ leaseOwner: 'two' })
     expect(await one.acquireLease('id-1', 1, 'one', 1000)).toBeUndefined()
@@ -74,7 +82,7 @@ describe('the file', () => {
 
   it.runIf(process.platform === 'linux')('keeps its locks when it is opened once more', async () => {
     const path = newPath()
-    const one = await openSqliteStore(path)
+    const one = await openStore(path)
     await one.putGrant(grant)
     const locks = () => {
       const mine = new RegExp(` ${process.pid} \\S*:${statSync(path).ino} `)
@@ -83,7 +91,7 @@ describe('the file', () => {
         .filter((line) => mine.test(line)).length
     }
     expect(locks()).toBe(1)
-    const two = await openSqliteStore(path)
+    const two = await openStore(path)
     // Without them another process takes itself for the last one, and deletes the -wal file under us.
     expect(locks()).toBe(1)
     await two.close()
@@ -93,7 +101,7 @@ describe('the file', () => {
 
   it('that was removed or replaced takes no change, until it is back', async () => {
     const path = newPath()
-    const store = await openSqliteStore(path)
+    const store = await openStore(path)
     await store.putGrant(grant)
     const aside = `${path}.aside`
     renameSync(path, aside)
@@ -119,7 +127,7 @@ describe('the file', () => {
       own = this
       exec.call(this, text)
     }
-    const store = await openSqliteStore(path)
+    const store = await openStore(path)
     DatabaseSync.prototype.exec = exec
     expect(own?.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
     expect(own?.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
@@ -130,7 +138,7 @@ describe('the file', () => {
 describe('a locked file', () => {
   it('is waited for without blocking the event loop', async () => {
     const path = newPath()
-    const store = await openSqliteStore(path)
+    const store = await openStore(path)
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
     let ticks = 0
@@ -152,7 +160,7 @@ describe('a locked file', () => {
 
   it('that stays locked is store_busy after the limit', async () => {
     const path = newPath()
-    const store = await openSqliteStore(path, { busyLimitMs: 60 })
+    const store = await openStore(path, { busyLimitMs: 60 })
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
     expect(await failure(() => store.putGrant(grant))).toMatchObject({
@@ -167,7 +175,7 @@ describe('a locked file', () => {
 
   it('does not hold up closing', async () => {
     const path = newPath()
-    const store = await openSqliteStore(path)
+    const store = await openStore(path)
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
     const saved = failure(() => store.putGrant(grant))
@@ -192,7 +200,7 @@ describe('migrations', () => {
 
   it('of a newer version keep what is stored, and the older version then refuses the file', async () => {
     const path = newPath()
-    const store = await openSqliteStore(path)
+    const store = await openStore(path)
     await store.putGrant(grant)
     await store.close()
     const database = new DatabaseSync(path)
@@ -211,19 +219,19 @@ describe('migrations', () => {
 
   it('that fail leave the file as it was', async () => {
     const path = newPath()
-    await (await openSqliteStore(path)).close()
+    await (await openStore(path)).close()
     const database = new DatabaseSync(path)
     const broken = [...migrations, 'CREATE TABLE more (a TEXT)', 'this is not SQL']
     expect(() => migrate(database, path, broken)).toThrow()
     expect(database.isTransaction).toBe(false)
     database.close()
     expect(version(path)).toBe(migrations.length)
-    await (await openSqliteStore(path)).close()
+    await (await openStore(path)).close()
   })
 
   it('run once when several open a new file at the same time', async () => {
     const path = newPath()
-    const stores = await Promise.all(Array.from({ length: 8 }, () => openSqliteStore(path)))
+    const stores = await Promise.all(Array.from({ length: 8 }, () => openStore(path)))
     expect(await stores[0]?.putGrant(grant)).toBe(true)
     expect(await stores[7]?.get('id-1')).toBeDefined()
     for (const store of stores) await store.close()
@@ -255,7 +263,7 @@ describe('diagnoses', () => {
 
   it('damaged pages are store_corrupt at the first read', async () => {
     const path = newPath()
-    const store = await openSqliteStore(path)
+    const store = await openStore(path)
     for (let index = 0; index < 50; index++)
       await store.putGrant({ ...grant, id: `${index}`, user: `${index}`, sealed: new Uint8Array(3000) })
     await store.close()
@@ -263,7 +271,7 @@ describe('diagnoses', () => {
     content.fill(0x5a, 4096 * 2)
     writeFileSync(path, content)
     const error = await failure(async () => {
-      const damaged = await openSqliteStore(path)
+      const damaged = await openStore(path)
       try {
         await damaged.list({ tenant: 't' })
       } finally {

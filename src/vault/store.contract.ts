@@ -20,14 +20,17 @@ function grant(changes: Partial<NewGrant> = {}): NewGrant {
       expiresAt: start + 3_600_000,
       receivedAt: start,
       refreshDueAt: start + 3_300_000,
+      dueAt: start + 3_300_000,
     },
-    ...{ sealed: bytes(1, 2, 3), ...changes },
+    ...{ keyId: 'key-1', sealed: bytes(1, 2, 3), ...changes },
   }
 }
 
+const key = { id: 'key-1', check: bytes(7), wrapped: null }
+
 const answer: Grant = {
   ...{ scopes: '["a"]', expiresAt: start + 7_200_000, receivedAt: start + 1000, refreshDueAt: null },
-  sealed: bytes(4, 5),
+  ...{ dueAt: null, keyId: 'key-1', sealed: bytes(4, 5) },
 }
 
 /** Declares the suite for one kind of store. */
@@ -45,6 +48,7 @@ export function storeContract(name: string, underTest: StoreUnderTest): void {
     beforeEach(async () => {
       now = start
       store = await underTest.open({ now: () => now })
+      await store.addKey(key)
     })
     afterEach(() => store.close())
 
@@ -55,7 +59,7 @@ export function storeContract(name: string, underTest: StoreUnderTest): void {
           ...grant(),
           ...{ status: 'active', reason: null, failures: 0, retryAt: null },
           ...{ leaseOwner: null, leaseUntil: null, intentAt: null, intentHash: null },
-          ...{ grantedAt: start, createdAt: start, updatedAt: start },
+          ...{ grantedAt: start, usedAt: start, createdAt: start, updatedAt: start },
         })
       })
 
@@ -383,15 +387,15 @@ export function storeContract(name: string, underTest: StoreUnderTest): void {
 
     describe('pending authorizations', () => {
       it('are taken once', async () => {
-        await store.putPending('key', bytes(1), start + 1000)
+        await store.putPending('key', bytes(1), start + 1000, 'key-1')
         expect(await store.takePending('other')).toBeUndefined()
         expect(await store.takePending('key')).toEqual(bytes(1))
         expect(await store.takePending('key')).toBeUndefined()
       })
 
       it('P49 end at their time, on the millisecond', async () => {
-        await store.putPending('one', bytes(1), start + 1000)
-        await store.putPending('two', bytes(2), start + 1000)
+        await store.putPending('one', bytes(1), start + 1000, 'key-1')
+        await store.putPending('two', bytes(2), start + 1000, 'key-1')
         now += 999
         expect(await store.takePending('one')).toEqual(bytes(1))
         now += 1
@@ -425,6 +429,7 @@ export function storeContract(name: string, underTest: StoreUnderTest): void {
 
     it('P51 shares nothing with another new store', async () => {
       const other = await underTest.open({ now: () => now })
+      await other.addKey(key)
       await store.putGrant(grant())
       expect(await other.list({ tenant: 't' })).toEqual([])
       expect(await other.putGrant(grant())).toBe(true)

@@ -73,10 +73,12 @@ export interface Process {
 
 export class World {
   storeTime = start
-  readonly sealed = new SealedTokens(new Keyring(SealingKey.parse(generateKey())), 300)
+  readonly #keyring = new Keyring(SealingKey.parse(generateKey()))
+  readonly sealed = new SealedTokens(this.#keyring, 300)
   store: Store = memoryStore({ now: () => this.storeTime })
 
   async connect(tokens = expired(1)): Promise<ConnectionRow> {
+    await this.store.addKey({ id: this.#keyring.primary.id, check: Uint8Array.of(), wrapped: null })
     await this.store.putGrant({
       ...place,
       generation: 1,
