@@ -6,8 +6,10 @@ export { type Callback, type CallbackAnswer, callbackState, readCallback } from 
 export { type Client, hideClientSecret, type Registration, type RegistrationSource } from './client.ts'
 export type { IssuerMetadata } from './discovery.ts'
 export { canRevoke, discover, resolveEndpoints } from './endpoints.ts'
+export { type IntrospectionOptions, introspectToken } from './introspection.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
+export { type ProbeOptions, type ProviderProbe, probeProvider } from './provider-probe.ts'
 export { type RefreshOptions, refreshTokenGrant } from './refresh.ts'
 export { isGrantDead, isTransient, refreshFailure } from './refresh-failure.ts'
 export {
@@ -21,6 +23,7 @@ export type { RequestOptions } from './request-options.ts'
 export { type RevocationOptions, revokeToken } from './revocation.ts'
 export { assertSecureUrl } from './secure-url.ts'
 export { Session, type SessionOptions, type SessionRequestInit } from './session.ts'
+export { systemWord } from './system-word.ts'
 export { TokenSet, type TokenSetFields } from './token-set.ts'
 export type { TokenRequest, TokenSource } from './token-source.ts'
 

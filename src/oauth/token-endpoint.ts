@@ -106,6 +106,7 @@ export function serverMetadata(provider: Provider): oauth4webapi.AuthorizationSe
     token_endpoint: tokenUrl,
     ...(provider.authorizationUrl === undefined ? {} : { authorization_endpoint: provider.authorizationUrl }),
     ...(provider.revocationUrl === undefined ? {} : { revocation_endpoint: provider.revocationUrl }),
+    ...(provider.introspectionUrl === undefined ? {} : { introspection_endpoint: provider.introspectionUrl }),
     authorization_response_iss_parameter_supported: provider.issParameterSupported === true,
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../errors.ts'
 import { defaultTimeoutMs, maxAnswerBytes, type RequestOptions } from './request-options.ts'
 import { assertSecureUrl } from './secure-url.ts'
+import { systemWord } from './system-word.ts'
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -130,11 +131,8 @@ async function send(request: Exchange, signal: AbortSignal, options: RequestOpti
 
 /** The system's word for why a connection failed (`ECONNREFUSED`, `CERT_HAS_EXPIRED`), never the message. */
 function reasonOf(error: unknown): string {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
-    const code = 'code' in at ? at.code : undefined
-    if (typeof code === 'string' && /^[A-Z0-9_]{2,60}$/.test(code)) return ` (${code})`
-  }
-  return ''
+  const word = systemWord(error)
+  return word === undefined ? '' : ` (${word})`
 }
 
 function hostOf(url: string): string {

@@ -8,6 +8,7 @@ import {
   TokenEndpointError,
   ToolgrantError,
 } from '../errors.ts'
+import { systemWord } from '../oauth/index.ts'
 import type { FailureWords } from './history-note.ts'
 
 /** The words for an error; none for what is not of this package. */
@@ -31,13 +32,4 @@ export function failureWords(error: unknown): FailureWords {
 function wordOf(error: ToolgrantError): string {
   const { cause } = error
   return cause instanceof NetworkError || cause instanceof TimeoutError ? cause.code : error.code
-}
-
-/** `ECONNREFUSED`, `CERT_HAS_EXPIRED`: what the system or TLS calls the failure, wherever it is among the causes. */
-function systemWord(error: Error): string | undefined {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth += 1) {
-    const code = 'code' in at ? at.code : undefined
-    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return code
-  }
-  return undefined
 }
