@@ -50,9 +50,14 @@ export class ConnectionReader {
     onFresh?: (tokens: TokenSet, until: number) => void,
   ): TokenSet | Promise<TokenSet> {
     request.signal?.throwIfAborted()
-    const { store, tenant } = this.#parts
-    const rows = store.find(tenant, address.user, address.provider, address.account)
     const wanted = { address, request, onFresh }
+    return this.#parts.sealed.reading(() => this.#find(wanted))
+  }
+
+  #find(wanted: Wanted): TokenSet | Promise<TokenSet> {
+    const { store, tenant } = this.#parts
+    const { user, provider, account } = wanted.address
+    const rows = store.find(tenant, user, provider, account)
     return rows instanceof Promise
       ? rows.then((found) => this.#serve(found, wanted))
       : this.#serve(rows, wanted)

@@ -97,7 +97,11 @@ async function revokeAtProvider(
 ): Promise<Revocation> {
   try {
     const limits = { ...requestOptions, signal, timeoutMs }
-    return await revokeGrant(await registration(row.provider), sealed.open(row), limits)
+    return await revokeGrant(
+      await registration(row.provider),
+      await sealed.reading(() => sealed.open(row)),
+      limits,
+    )
   } catch (error) {
     return { revoked: false, why: whyNotRevoked(error) }
   }

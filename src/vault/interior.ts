@@ -47,8 +47,8 @@ export function furnish({ store, keyring, clients, tenant, options }: VaultParts
   const cache = new TokenCache(cacheSize, now)
   const basis = {
     ...{ store, tenant, options, now, keys, cache },
-    sealed: new SealedTokens(keyring, earlySeconds, cacheSize),
-    pending: new PendingAuthorizations(store, keyring, tenant),
+    sealed: new SealedTokens(keys, earlySeconds, cacheSize),
+    pending: new PendingAuthorizations(store, keys, tenant),
     events: new EventStream(cache, now),
     registration: (providerId: string) => clients.registration(providerId),
     requestOptions: { fetch, now, allowInsecureRequests },

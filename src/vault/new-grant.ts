@@ -19,8 +19,9 @@ export async function saveGrant(
     const [before] = await store.list(place)
     const id = before?.id ?? globalThis.crypto.randomUUID()
     const generation = (before?.generation ?? 0) + 1
-    const grant = sealed.seal({ ...place, id, generation }, tokens)
-    if (await store.putGrant({ ...place, ...grant, id, generation })) {
+    const put = () =>
+      store.putGrant({ ...place, ...sealed.seal({ ...place, id, generation }, tokens), id, generation })
+    if (await sealed.writing(put)) {
       cache.forget(place.user, place.provider, place.account)
       const row = await store.get(id)
       if (row === undefined) throw notConnected(place)

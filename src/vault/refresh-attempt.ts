@@ -76,7 +76,8 @@ export class RefreshAttempt {
     const stopKeeping = this.#keepLease()
     let fresh: TokenSet | undefined
     try {
-      const before = this.#parts.sealed.open(this.#row)
+      const { sealed } = this.#parts
+      const before = await sealed.reading(() => sealed.open(this.#row))
       const sent = await this.#send(before)
       if (sent === undefined || 'failure' in sent) return sent
       fresh = sent.tokens
@@ -164,8 +165,12 @@ export class RefreshAttempt {
     const { store, sealed, abandon } = this.#parts
     let base = this.#row
     for (;;) {
-      const grant = sealed.seal({ ...base, generation: base.generation + 1 }, tokens)
-      if (await store.saveTokens(base.id, this.#owner, base.generation, grant)) {
+      const { id, generation } = base
+      const grant = await sealed.writing(async () => {
+        const made = sealed.seal({ ...base, generation: generation + 1 }, tokens)
+        return (await store.saveTokens(id, this.#owner, generation, made)) ? made : undefined
+      })
+      if (grant !== undefined) {
         this.#saved({ ...base, ...grant })
         return tokens
       }

@@ -57,7 +57,7 @@ export class Refresher {
   }
 
   async #run(first: TokenRow): Promise<TokenSet> {
-    const { store, now } = this.#parts
+    const { store, sealed, now } = this.#parts
     const registration = await this.#parts.registration(first.provider)
     if (registration.provider.refresh === 'none') throw needsReconnect(first, 'not_renewable', [])
     const started = now()
@@ -66,8 +66,10 @@ export class Refresher {
     let failed = 0
     for (let turn = 0; ; turn += 1) {
       this.#assertOpen()
-      const row = usable(await store.get(first.id), first)
-      const newer = this.#newerTokens(row, seen)
+      const [row, newer] = await sealed.reading(async () => {
+        const found = usable(await store.get(first.id), first)
+        return [found, this.#newerTokens(found, seen)] as const
+      })
       if (newer !== undefined) return newer
       seen = row.generation
       const saving = this.#saving.get(row.id)

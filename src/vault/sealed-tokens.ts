@@ -3,7 +3,8 @@
 import { KeyError } from '../errors.ts'
 import { TokenSet } from '../oauth/index.ts'
 import type { Keyring } from '../seal.ts'
-import type { Grant, RowAddress, TokenRow } from './store.ts'
+import { CurrentKeyring } from './key-ring.ts'
+import type { Awaitable, Grant, RowAddress, TokenRow } from './store.ts'
 
 /** The row that a token set belongs to. */
 export interface TokenPlace extends RowAddress {
@@ -13,7 +14,7 @@ export interface TokenPlace extends RowAddress {
 
 /** Seals token sets for their rows and opens them again. */
 export class SealedTokens {
-  readonly #keyring: Keyring
+  readonly #keys: CurrentKeyring
   readonly #earlyMs: number
   readonly #opened: OpenedTokens
 
@@ -21,10 +22,23 @@ export class SealedTokens {
    * @param earlySeconds how long before its end a token is due for renewal, at most.
    * @param cacheSize how many opened token sets are remembered, about; 0 remembers none.
    */
-  constructor(keyring: Keyring, earlySeconds: number, cacheSize = 0) {
-    this.#keyring = keyring
+  constructor(keys: Keyring | CurrentKeyring, earlySeconds: number, cacheSize = 0) {
+    this.#keys = keys instanceof CurrentKeyring ? keys : new CurrentKeyring(keys)
     this.#earlyMs = earlySeconds * 1000
     this.#opened = new OpenedTokens(cacheSize)
+  }
+
+  /**
+   * Does what opens rows: a second time when a row needs a key that another process brought since. Read the rows within
+   * `operation`. Stays synchronous where it is.
+   */
+  reading<T>(operation: () => Awaitable<T>): Awaitable<T> {
+    return this.#keys.with(operation)
+  }
+
+  /** Does what seals and writes: a second time when the key was retired since. Seal within `operation`. */
+  writing<T>(operation: () => Awaitable<T>): Promise<T> {
+    return this.#keys.write(operation)
   }
 
   /** What a row keeps of a token set. */
@@ -36,8 +50,8 @@ export class SealedTokens {
       receivedAt: tokens.receivedAt.getTime(),
       refreshDueAt: due,
       dueAt: due,
-      keyId: this.#keyring.primary.id,
-      sealed: this.#keyring.seal(tokens.serialize(), associatedData(place)),
+      keyId: this.#keys.current.primary.id,
+      sealed: this.#keys.current.seal(tokens.serialize(), associatedData(place)),
     }
   }
 
@@ -51,7 +65,7 @@ export class SealedTokens {
     const known = this.#opened.get(row, place)
     if (known !== undefined) return known
     try {
-      const tokens = TokenSet.parse(this.#keyring.open(row.sealed, place))
+      const tokens = TokenSet.parse(this.#keys.current.open(row.sealed, place))
       this.#opened.add(row, place, tokens)
       return tokens
     } catch (error) {
