@@ -150,6 +150,14 @@ describe('the catalogue', () => {
     ])
   })
 
+  it('pins how long refresh tokens live unused, where the vendor says so', () => {
+    const days = Object.entries(CATALOG)
+      .filter(([, row]) => row.refreshTokenIdleSeconds != null)
+      .map(([id, row]) => [id, (row.refreshTokenIdleSeconds ?? 0) / 86_400])
+    expect(Object.fromEntries(days)).toEqual({ github: 183, google: 180, microsoft: 90 })
+    expect(CATALOG.google.refreshTokenTestingSeconds).toBe(604_800)
+  })
+
   it('pins what is special about single rows', () => {
     expect(CATALOG.slack).toMatchObject({ userScopeParam: 'user_scope', userTokenPath: 'authed_user' })
     expect(CATALOG.slack.quirks).toContain('error-in-200')

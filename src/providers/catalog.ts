@@ -7,6 +7,8 @@ import type { ProviderId } from './provider-id.ts'
 
 type Row = Omit<ProviderFacts, 'id'> & { authorizationUrl: string; tokenUrl: string }
 
+const DAY_SECONDS = 86_400
+
 /** Former and other common names of providers. */
 export const ALIASES: Readonly<Record<string, ProviderId>> = { twitter: 'x' }
 
@@ -105,6 +107,8 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     // OAuth apps get no refresh token and a token without end; GitHub Apps get both, and each refresh replaces both.
     refresh: 'standard',
     refreshTokenRotation: true,
+    // Of GitHub Apps, whose tokens expire; those of OAuth apps do not, and have no refresh token.
+    refreshTokenIdleSeconds: 183 * DAY_SECONDS,
     apiBaseUrl: 'https://api.github.com',
     apiHosts: ['uploads.github.com'],
     quirks: ['accept-json-required', 'error-in-200', 'refresh-optional'],
@@ -149,10 +153,14 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     tokenResponseAliases: { verification_uri: 'verification_url' },
     refresh: 'standard',
     refreshTokenRotation: false,
+    // Six months without use; seven days while the consent screen is in testing.
+    refreshTokenIdleSeconds: 180 * DAY_SECONDS,
+    refreshTokenTestingSeconds: 7 * DAY_SECONDS,
     apiBaseUrl: 'https://www.googleapis.com',
     apiHosts: ['*.googleapis.com'],
     quirks: ['consent-for-refresh-token', 'device-grant-nonstandard', 'offline-access-param'],
     sources: [
+      'https://developers.google.com/identity/protocols/oauth2#expiration',
       'https://developers.google.com/identity/protocols/OAuth2WebServer',
       'nango',
       'grant',
@@ -284,9 +292,12 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     ],
     refresh: 'standard',
     refreshTokenRotation: true,
+    // 90 days, and each refresh gives a fresh one; 24 hours for redirect URIs of the type spa, which this is not.
+    refreshTokenIdleSeconds: 90 * DAY_SECONDS,
     apiBaseUrl: 'https://graph.microsoft.com/v1.0',
     quirks: ['offline-access-scope'],
     sources: [
+      'https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens',
       'https://learn.microsoft.com/azure/active-directory/develop/v2-oauth2-auth-code-flow',
       'nango',
       'grant',

@@ -77,6 +77,10 @@ export const MEMBERS: Readonly<Record<keyof Provider, Check>> = {
   expiresInUnit: oneOf(['seconds', 'milliseconds', 'epoch-seconds', 'iso8601']),
   assumedLifetimeSeconds: positive,
   refreshTokenRotation: nullable(flag),
+  refreshTokenIdleSeconds: nullable(positive),
+  refreshTokenLifetimeSeconds: positive,
+  refreshTokenTestingSeconds: positive,
+  refreshTokenGraceSeconds: positive,
   refresh: nullable(oneOf(['standard', 'none', 'exchange-long-lived', 'client-credentials', 'nonstandard'])),
   accessTokenHeader: matching(
     /^[A-Za-z0-9-]+(: [A-Za-z0-9-]+)?$/,

@@ -91,6 +91,14 @@ export interface ProviderFacts {
   assumedLifetimeSeconds?: number
   /** `true`: each refresh returns a new refresh token; `false`: the old one stays; `null`: no evidence. */
   refreshTokenRotation?: boolean | null
+  /** A refresh token that was not used for so long ends; each refresh starts that anew. `null`: it does not end by idleness. */
+  refreshTokenIdleSeconds?: number | null
+  /** A grant ends so long after the consent, however much it was used; no refresh starts that anew. */
+  refreshTokenLifetimeSeconds?: number
+  /** As {@link refreshTokenLifetimeSeconds}, while the app is in the provider's own test mode. For explanations only. */
+  refreshTokenTestingSeconds?: number
+  /** For how long a refresh token that was replaced is answered once more. */
+  refreshTokenGraceSeconds?: number
   /** How an access token is renewed; `null`: no evidence. */
   refresh?: 'standard' | 'none' | 'exchange-long-lived' | 'client-credentials' | 'nonstandard' | null
   /** Header for API calls when it is not `Authorization: Bearer`; `Name: Scheme` when only the scheme differs. */
