@@ -1,37 +1,56 @@
-// Global set-up of the whole level: dist/ as the sources are, and what the machine must have besides npm packages, which is
-// a Chromium. Installed from Debian's packages where that is possible; otherwise the run stops and says what to do.
+// Global set-up of the whole level: dist/ as the sources are, a PostgreSQL server, and what the machine must have besides
+// npm packages: a Chromium and a PgBouncer. Installed from Debian's packages where that is possible; otherwise the run
+// stops (no browser) or the tests that need it fail (no pooler), and it is said what to do.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chromiumPath } from './chromium.ts'
 import { buildOnce } from './dist.ts'
+import { pgbouncerAdvice, pgbouncerPath } from './pgbouncer.ts'
+import { startSharedPostgres } from './postgres.ts'
 
-/** Runs once before the first test file of the level. */
-export function setup(): void {
+/** Runs once before the first test file of the level; what it returns runs after the last. */
+export async function setup(): Promise<() => Promise<void>> {
+  const postgres = startSharedPostgres()
   buildOnce()
   installChromium()
+  installPgBouncer()
+  return postgres
 }
 
 function installChromium(): void {
   if (chromiumPath() !== undefined) return
-  if (!canInstall())
+  if (!canInstall('CHROMIUM_PATH'))
     throw new Error(advice('This machine has no Chromium, and it cannot be installed from here.'))
-  process.stderr.write('Installing chromium with apt-get, once, for the browser tests …\n')
-  aptGet('update')
-  aptGet('install', '--yes', '--no-install-recommends', 'chromium')
+  const why = aptGetInstall('chromium', 'for the browser tests')
   if (chromiumPath() === undefined)
-    throw new Error(advice('apt-get installed chromium, but it is not there.'))
+    throw new Error(advice(why ?? 'apt-get installed chromium, but it is not there.'))
 }
 
-function canInstall(): boolean {
-  return process.env.CHROMIUM_PATH === undefined && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
+function installPgBouncer(): void {
+  if (pgbouncerPath() !== undefined) return
+  const why = canInstall('PGBOUNCER_PATH') && aptGetInstall('pgbouncer', 'for the tests of a vault behind it')
+  if (pgbouncerPath() === undefined)
+    process.stderr.write(
+      `There is no PgBouncer, and it cannot be installed from here. ${why || ''}\n${pgbouncerAdvice}\n`,
+    )
 }
 
-function aptGet(...args: string[]): void {
+function canInstall(pathVariable: string): boolean {
+  return process.env[pathVariable] === undefined && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
+}
+
+/** Installs a Debian package. Returns why that did not work, if it did not. */
+function aptGetInstall(name: string, what: string): string | undefined {
+  process.stderr.write(`Installing ${name} with apt-get, once, ${what} …\n`)
+  return aptGet('update') ?? aptGet('install', '--yes', '--no-install-recommends', name)
+}
+
+function aptGet(...args: string[]): string | undefined {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const { status, stderr, error } = spawnSync('apt-get', ['--quiet', ...args], { env, encoding: 'utf8' })
-  if (status === 0) return
+  if (status === 0) return undefined
   const why = error?.message ?? stderr.trim().split('\n').slice(-5).join('\n')
-  throw new Error(advice(`"apt-get ${args.join(' ')}" failed:\n${why}`))
+  return `"apt-get ${args.join(' ')}" failed:\n${why}`
 }
 
 function advice(problem: string): string {
