@@ -2,14 +2,22 @@
 import type { FailureKind } from './refresh-failure.ts'
 import type { HistoryEntry } from './store.ts'
 
+/** Where an entry was written. */
+export interface WrittenAt {
+  /** `Store.origin` at that time. */
+  origin?: string | undefined
+}
+
 /** A person consented. */
-export interface ConnectedNote {
+export interface ConnectedNote extends WrittenAt {
   /** The scopes granted. */
   scopes: readonly string[]
+  /** Nobody consented just now: the grant was brought from there. */
+  importedFrom?: string
 }
 
 /** A refresh was saved. */
-export interface RefreshedNote {
+export interface RefreshedNote extends WrittenAt {
   /** How long the provider took to answer, in milliseconds. */
   ms: number
   /** Whether the answer held another refresh token than the one that was spent. */
@@ -41,7 +49,7 @@ export interface RefreshFailedNote extends FailureWords {
 }
 
 /** The provider refused the grant. */
-export interface NeedsReconnectNote extends FailureWords {
+export interface NeedsReconnectNote extends FailureWords, WrittenAt {
   /** The provider's word for it, as JSON text of at most 100 characters. */
   error: string
   /** The refresh token had been sent before, and nobody knows with what outcome. */

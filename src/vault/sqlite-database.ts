@@ -14,6 +14,8 @@ export type Parameters = SQLInputValue[] | [Record<string, SQLInputValue>]
 /** Prepared statements over one file. */
 export class SqliteDatabase {
   readonly path: string
+  /** `Store.origin`: a restored copy is another file, made at another time. */
+  readonly origin: string
   readonly #database: DatabaseSync
   readonly #busy: BusyRetry
   readonly #statements = new Map<string, StatementSync>()
@@ -24,6 +26,7 @@ export class SqliteDatabase {
     this.#database = database
     this.#busy = busy
     this.#fileIds = fileIds(path)
+    this.origin = originOf(path)
   }
 
   /** Reads: never waits for a writer. */
@@ -98,6 +101,14 @@ export class SqliteDatabase {
 function fileIds(path: string): string {
   const files = [path, `${path}-wal`].map((file) => statSync(file, { throwIfNoEntry: false }))
   return files.map((stats) => (stats ? `${stats.dev}:${stats.ino}` : '')).join(' ')
+}
+
+/** File systems that know no birth time report none, or the time of the last change, which tells nothing. */
+function originOf(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (stats === undefined) return ''
+  const born = stats.birthtimeNs === stats.ctimeNs ? 0n : stats.birthtimeNs
+  return `${stats.ino.toString(36)}.${born.toString(36)}`
 }
 
 function replacedError(path: string): StoreError {

@@ -99,6 +99,10 @@ class SqliteStore extends SqliteConnections implements Store {
     return this.database.path
   }
 
+  get origin(): string {
+    return this.database.origin
+  }
+
   putPending(
     key: string,
     sealed: Uint8Array,

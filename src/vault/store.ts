@@ -176,6 +176,11 @@ export interface AuditLine {
 export interface Store {
   /** The place, for messages: a path, never a password. */
   readonly name: string
+  /**
+   * Text without a meaning of its own that changes when what is stored is copied or restored to another place: it tells
+   * a grant that died after that from one that a person ended. Absent where a store cannot tell.
+   */
+  readonly origin?: string
 
   /** The store's clock in milliseconds since 1970, as well as it is known here: all processes on a store share it. */
   now(): number
