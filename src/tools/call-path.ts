@@ -20,6 +20,7 @@ import type { Tool } from './tool.ts'
 import type { ToolAuth } from './tool-auth.ts'
 import { type Grant, toolContext } from './tool-context.ts'
 import { runTool } from './tool-run.ts'
+import { UseTrace } from './tool-use.ts'
 import type { ToolAddress, ToolVault } from './tool-vault.ts'
 
 /** Options of one call. */
@@ -51,6 +52,8 @@ export interface Requirement {
 /** What a call acted with: filled while it runs, for the record. */
 export interface CallTrace {
   providers: { provider: string; account: string | undefined; scopes: readonly string[] }[]
+  /** What its tokens were used for; absent when the tool did not run. */
+  use?: UseTrace
 }
 
 /**
@@ -95,7 +98,8 @@ async function runFound(
   }))
   const { grants, missing } = await authorise(path, requirements, options.signal)
   if (missing.length > 0) return paused(missing)
-  return runGranted(path, tool, parsed, options, { grants, requirements })
+  trace.use = new UseTrace()
+  return runGranted(path, tool, parsed, options, { grants, requirements, use: trace.use })
 }
 
 async function parseInput(tool: Tool, input: unknown, options: CallOptions): Promise<unknown> {
@@ -207,12 +211,19 @@ function paused(missing: readonly PendingConsent[], cause?: unknown): CallOutcom
   return { ok: false, paused: true, result: first, required: missing, error: consentError(first, cause) }
 }
 
+/** What a call runs with. */
+interface Granted {
+  grants: readonly Grant[]
+  requirements: readonly Requirement[]
+  use: UseTrace
+}
+
 async function runGranted(
   path: CallPath,
   tool: Tool,
   input: unknown,
   options: CallOptions,
-  { grants, requirements }: { grants: readonly Grant[]; requirements: readonly Requirement[] },
+  { grants, requirements, use }: Granted,
 ): Promise<CallOutcome> {
   const redactor = new Redactor()
   const { user, thread, profile } = path.binding
@@ -229,6 +240,7 @@ async function runGranted(
     vars: tool.vars,
     fetch: path.fetch,
     redactor,
+    use,
     onAuthorizationRequired,
   }
   try {

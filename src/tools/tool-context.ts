@@ -11,6 +11,7 @@ import { type Provider, splitScopes } from '../providers/index.ts'
 import { type EnvironmentNameOptions, tokenEnvironment } from './env-names.ts'
 import type { Redactor } from './redactor.ts'
 import type { ToolAuth } from './tool-auth.ts'
+import type { UseTrace } from './tool-use.ts'
 
 /** `fetch` with the token added; relative URLs start at the provider's API base. See {@link Session.fetch}. */
 export type AuthorisedFetch = (input: string | URL | Request, init?: SessionRequestInit) => Promise<Response>
@@ -89,6 +90,8 @@ export interface ContextParts {
   fetch?: typeof fetch | undefined
   /** Learns every token that the call touches. */
   redactor: Redactor
+  /** Notes what tokens are used for. */
+  use?: UseTrace | undefined
   /** Learns that an API wants more than was granted, even when the tool swallows the error. */
   onAuthorizationRequired: (error: AuthorizationRequiredError) => void
 }
@@ -134,6 +137,7 @@ async function environment(
   accesses: readonly Access[],
   options?: EnvironmentNameOptions,
 ): Promise<Record<string, string>> {
+  if (accesses.length > 0) parts.use?.give()
   const secrets = await Promise.all(
     accesses.map(async (access) => tokenEnvironment(access.provider, await access.tokens(), options)),
   )
@@ -178,6 +182,20 @@ class Access implements ProviderAccess {
   }
 
   readonly fetch: AuthorisedFetch = async (input, init) => {
+    const { use } = this.#parts
+    const begun = performance.now()
+    const method = init?.method ?? (input instanceof Request ? input.method : undefined)
+    try {
+      const response = await this.#fetch(input, init)
+      use?.answered(this.#target(input), method, response, performance.now() - begun)
+      return response
+    } catch (error) {
+      use?.failed(this.#target(input), method, error, performance.now() - begun)
+      throw error
+    }
+  }
+
+  readonly #fetch: AuthorisedFetch = async (input, init) => {
     this.#session ??= this.#openSession()
     try {
       const response = await this.#session.fetch(input, withSignal(this.#parts.signal, input, init))
@@ -191,6 +209,7 @@ class Access implements ProviderAccess {
   }
 
   async token(): Promise<string> {
+    this.#parts.use?.give()
     return (await this.tokens()).accessToken
   }
 
@@ -209,10 +228,16 @@ class Access implements ProviderAccess {
 
   /** A redirect may have led elsewhere: a stranger is not asked which scopes a person should grant. */
   #cameFromApi({ url }: Response, input: string | URL | Request): boolean {
+    const asked = this.#target(input)
+    return url === '' || (URL.canParse(asked) && new URL(asked).origin === new URL(url).origin)
+  }
+
+  /** The URL that was asked for, or some text when it was none. */
+  #target(input: string | URL | Request): string {
     const { auth, provider } = this.#grant
     const asked = typeof input === 'object' && 'url' in input ? input.url : String(input)
     const base = auth.apiBaseUrl ?? provider.apiBaseUrl
-    return url === '' || (URL.canParse(asked, base) && new URL(asked, base).origin === new URL(url).origin)
+    return URL.canParse(asked, base) ? new URL(asked, base).href : asked
   }
 
   #openSession(): Session {

@@ -106,8 +106,11 @@ export class UserToolbox {
     const trace: CallTrace = { providers: [] }
     const at = new Date()
     const begun = performance.now()
-    const report = (outcome: CallOutcome | undefined) =>
-      this.#report(tool?.name ?? '', trace, at, performance.now() - begun, outcome)
+    const report = (outcome: CallOutcome | undefined) => {
+      const durationMs = performance.now() - begun
+      this.#report(tool?.name ?? '', trace, at, durationMs, outcome)
+      if (tool !== undefined && tool.auth.length > 0) this.#audit(tool.name, trace, durationMs, outcome)
+    }
     try {
       const { runCall } = await this.#load()
       const outcome = await runCall(this.#parts.path, tool, name, args, options, trace)
@@ -272,6 +275,20 @@ export class UserToolbox {
       outcome: name,
       code,
       durationMs,
+    })
+  }
+
+  #audit(tool: string, trace: CallTrace, ms: number, outcome: CallOutcome | undefined): void {
+    const { binding, vault } = this.#parts.path
+    const { user, thread } = binding
+    vault?.audit?.record({
+      action: 'tool',
+      outcome: outcome === undefined ? 'aborted' : outcome.ok ? 'ok' : outcome.error.code,
+      ...{ user, tool, thread },
+      connections: trace.providers.map(({ provider, account }) => ({ provider, account })),
+      requests: trace.use?.requests ?? [],
+      tokenGiven: trace.use?.tokenGiven === true ? true : undefined,
+      ms,
     })
   }
 }
