@@ -164,6 +164,7 @@ describe('a store that is not sound', () => {
   it('is store_newer when a newer version wrote it, and stays as it is', async () => {
     const saved = await connected()
     const database = new DatabaseSync(path)
+    const version = database.prepare('PRAGMA user_version').get()?.['user_version']
     database.exec('PRAGMA user_version = 99')
     database.close()
     const error = await failure(() => open())
@@ -171,7 +172,7 @@ describe('a store that is not sound', () => {
     expect(error.message).toContain('Update toolgrant')
     const again = new DatabaseSync(path)
     expect(again.prepare('PRAGMA user_version').get()).toEqual({ user_version: 99 })
-    again.exec('PRAGMA user_version = 1')
+    again.exec(`PRAGMA user_version = ${version}`)
     again.close()
     await using vault = await open()
     expect((await vault.token(ada)).accessToken).toBe(saved.accessToken)

@@ -131,7 +131,7 @@ export class MemoryConnections {
     if (leftMs > 0 && leftMs <= longestLeaseMs) return undefined
     const taken = this.#write({ ...row, leaseOwner: owner, leaseUntil: now + leaseMs })
     const note = JSON.stringify({ intent: row.intentAt !== null })
-    if (row.leaseOwner !== null) this.#note(taken, 'lease_taken_over', { note })
+    if (row.leaseOwner !== null && row.leaseOwner !== owner) this.#note(taken, 'lease_taken_over', { note })
     return taken
   }
 

@@ -32,6 +32,8 @@ const fresh = `status = 'active', reason = NULL, failures = 0, retry_at = NULL`
 const grantColumns = `scopes = :scopes, expires_at = :expiresAt, received_at = :receivedAt, refresh_due_at = :refreshDueAt,
   due_at = :dueAt, key_id = :keyId, sealed = :sealed`
 const due = `status = 'active' AND due_at IS NOT NULL`
+const leasable = `id = :id AND generation = :generation AND status = 'active'
+    AND (lease_owner IS NULL OR lease_until <= :now OR lease_until > :now + ${longestLeaseMs})`
 const dayMs = 86_400_000
 
 const sql = {
@@ -55,12 +57,12 @@ const sql = {
     SELECT provider, (SELECT min(due_at) FROM connection
       WHERE tenant = :tenant AND connection.provider = next.provider AND ${due})
     FROM next WHERE provider IS NOT NULL`,
-  due: `SELECT id FROM connection WHERE tenant = :tenant AND provider = :provider AND ${due} AND due_at <= :now
+  due: `SELECT rowid FROM connection WHERE tenant = :tenant AND provider = :provider AND ${due} AND due_at <= :now
     ORDER BY due_at LIMIT :limit`,
-  claim: `UPDATE connection SET due_at = :until WHERE id = :id RETURNING ${columns}`,
+  claim: `UPDATE connection SET due_at = :until WHERE rowid = :row RETURNING ${columns}`,
+  leaseBefore: `SELECT lease_owner FROM connection WHERE ${leasable}`,
   acquireLease: `UPDATE connection SET lease_owner = :owner, lease_until = :now + :leaseMs, updated_at = :now
-    WHERE id = :id AND generation = :generation AND status = 'active'
-    AND (lease_owner IS NULL OR lease_until <= :now OR lease_until > :now + ${longestLeaseMs}) RETURNING ${columns}`,
+    WHERE ${leasable} RETURNING ${columns}`,
   extendLease: `UPDATE connection SET lease_until = :now + :leaseMs WHERE id = :id AND lease_owner = :owner`,
   releaseLease: `UPDATE connection SET lease_owner = NULL, lease_until = NULL WHERE id = :id AND lease_owner = :owner`,
   writeIntent: `UPDATE connection SET intent_at = :now, intent_hash = :intentHash, lease_until = :now + :leaseMs,
@@ -187,8 +189,8 @@ export class SqliteConnections {
   ): Awaitable<readonly ConnectionRow[]> {
     return this.database.transaction(() => {
       const now = this.#now()
-      const ids = this.database.rows(sql.due, { tenant, provider, limit, now })
-      return ids.flatMap(([id = null]) => this.#rows(sql.claim, { id, until: now + claimMs }))
+      const found = this.database.rows(sql.due, { tenant, provider, limit, now })
+      return found.flatMap(([row = null]) => this.#rows(sql.claim, { row, until: now + claimMs }))
     })
   }
 
@@ -198,13 +200,11 @@ export class SqliteConnections {
     owner: string,
     leaseMs: number,
   ): Awaitable<ConnectionRow | undefined> {
-    return this.database.transaction(() => {
-      const now = this.#now()
-      const [before] = this.#rows(sql.get, id)
-      const [row] = this.#rows(sql.acquireLease, { id, generation, owner, leaseMs, now })
-      if (row !== undefined && before?.leaseOwner != null)
-        this.#note(id, now, 'lease_taken_over', { note: JSON.stringify({ intent: row.intentAt !== null }) })
-      return row
+    const wanted = { id, generation }
+    return this.database.write(() => {
+      // Most who ask do not get it: they need no lock to hear so.
+      if (this.#leaseBefore({ ...wanted, now: this.#now() }) === undefined) return undefined
+      return this.database.atomically(() => this.#takeLease({ ...wanted, owner, leaseMs, now: this.#now() }))
     })
   }
 
@@ -226,6 +226,7 @@ export class SqliteConnections {
     leaseMs: number,
   ): Awaitable<boolean> {
     return this.database.write(() => {
+      this.database.assertRoom()
       const set = { id, owner, generation, intentHash, leaseMs, now: this.#now() }
       return this.database.change(sql.writeIntent, set) === 1
     })
@@ -294,6 +295,20 @@ export class SqliteConnections {
 
   reseal(id: string, before: Uint8Array, sealed: Uint8Array, keyId: string): Awaitable<boolean> {
     return this.database.write(() => this.database.change(sql.reseal, { id, before, sealed, keyId }) === 1)
+  }
+
+  /** Who has had a lease that is to be had: `null` for nobody; `undefined`: it is not to be had. */
+  #leaseBefore({ id, generation, now }: { id: string; generation: number; now: number }): unknown {
+    return this.database.rows(sql.leaseBefore, { id, generation, now })[0]?.[0]
+  }
+
+  #takeLease(lease: { id: string; generation: number; owner: string; leaseMs: number; now: number }) {
+    const before = this.#leaseBefore(lease)
+    const [row] = this.#rows(sql.acquireLease, lease)
+    if (row === undefined || before === null || before === lease.owner) return row
+    const note = JSON.stringify({ intent: row.intentAt !== null })
+    this.#note(lease.id, lease.now, 'lease_taken_over', { note })
+    return row
   }
 
   /** Changes one row and its history; `now` is the time of the attempt, not of the call. */

@@ -6,19 +6,17 @@ import { DatabaseSync } from 'node:sqlite'
 import { SqliteConnections } from './sqlite-connections.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
 import { isForeignKey } from './sqlite-errors.ts'
-import { BusyRetry, type BusyRetryOptions } from './sqlite-lock.ts'
+import { LockQueue, type LockQueueOptions } from './sqlite-lock.ts'
 import { keyColumns, toAuditLine, toStoredKey } from './sqlite-rows.ts'
 import { migrate } from './sqlite-schema.ts'
 import type { AuditLine, Awaitable, KeyUse, Store, StoredKey } from './store.ts'
 
 /** Options of {@link openSqliteStore}. */
-export interface SqliteStoreOptions extends BusyRetryOptions {
+export interface SqliteStoreOptions extends LockQueueOptions {
   /** The store's clock, in milliseconds since 1970. Default `Date.now`: one machine has one clock. */
   now?: (() => number) | undefined
 }
 
-/** How long one statement may wait for a lock with the event loop blocked, in milliseconds. */
-const blockingLimitMs = 15
 /** Pages held in memory, per open file. Not mapped: a file that shrinks under a map kills the process (SIGBUS). */
 const pageCacheKiB = 16 * 1024
 
@@ -29,14 +27,14 @@ const pageCacheKiB = 16 * 1024
  *   `store_busy`, `store_unavailable`; nothing stored was changed.
  */
 export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const busy = new BusyRetry(path, options)
-  await busy.run(() => createFile(path))
-  const database = await busy.run(() => new DatabaseSync(path))
+  const lock = new LockQueue(path, options)
+  await lock.run(() => createFile(path))
+  const database = await lock.run(() => new DatabaseSync(path))
   try {
-    await busy.run(() => configure(database))
-    await busy.run(() => migrate(database, path))
+    await lock.run(() => configure(database))
+    await lock.run(() => migrate(database, path))
     const now = options.now ?? Date.now
-    return new SqliteStore(new SqliteDatabase(path, database, busy), () => Math.floor(now()))
+    return new SqliteStore(new SqliteDatabase(path, database, lock), () => Math.floor(now()))
   } catch (error) {
     database.close()
     throw error
@@ -54,7 +52,8 @@ function createFile(path: string): void {
 }
 
 function configure(database: DatabaseSync): void {
-  database.exec(`PRAGMA busy_timeout = ${blockingLimitMs}`)
+  // SQLite's own waiting blocks the event loop; see LockQueue.
+  database.exec('PRAGMA busy_timeout = 0')
   database.exec('PRAGMA journal_mode = WAL')
   database.exec(
     `PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -${pageCacheKiB}`,
