@@ -3,6 +3,7 @@
 import { KeyError } from '../errors.ts'
 import { TokenSet } from '../oauth/index.ts'
 import type { Keyring } from '../seal.ts'
+import { DueTime, type DueTimeOptions, type GrantLife } from './due-time.ts'
 import { CurrentKeyring } from './key-ring.ts'
 import type { Awaitable, Grant, RowAddress, TokenRow } from './store.ts'
 
@@ -15,16 +16,21 @@ export interface TokenPlace extends RowAddress {
 /** Seals token sets for their rows and opens them again. */
 export class SealedTokens {
   readonly #keys: CurrentKeyring
-  readonly #earlyMs: number
+  readonly #due: DueTime
   readonly #opened: OpenedTokens
 
   /**
    * @param earlySeconds how long before its end a token is due for renewal, at most.
    * @param cacheSize how many opened token sets are remembered, about; 0 remembers none.
    */
-  constructor(keys: Keyring | CurrentKeyring, earlySeconds: number, cacheSize = 0) {
+  constructor(
+    keys: Keyring | CurrentKeyring,
+    earlySeconds: number,
+    cacheSize = 0,
+    due: Omit<DueTimeOptions, 'earlySeconds'> = {},
+  ) {
     this.#keys = keys instanceof CurrentKeyring ? keys : new CurrentKeyring(keys)
-    this.#earlyMs = earlySeconds * 1000
+    this.#due = new DueTime({ ...due, earlySeconds })
     this.#opened = new OpenedTokens(cacheSize)
   }
 
@@ -41,17 +47,19 @@ export class SealedTokens {
     return this.#keys.write(operation)
   }
 
-  /** What a row keeps of a token set. */
-  seal(place: TokenPlace, tokens: TokenSet): Grant {
-    const due = refreshDueAt(tokens, this.#earlyMs)
+  /** What a row keeps of a token set. @param life default: consented to and asked for when the tokens arrived. */
+  seal(place: TokenPlace, tokens: TokenSet, life?: GrantLife): Grant {
+    const receivedAt = tokens.receivedAt.getTime()
+    const lived = life ?? { provider: undefined, usedAt: receivedAt, grantedAt: receivedAt }
+    const keyring = this.#keys.current
     return {
       scopes: JSON.stringify(tokens.scopes),
       expiresAt: tokens.expiresAt === null ? null : tokens.expiresAt.getTime(),
-      receivedAt: tokens.receivedAt.getTime(),
-      refreshDueAt: due,
-      dueAt: due,
-      keyId: this.#keys.current.primary.id,
-      sealed: this.#keys.current.seal(tokens.serialize(), associatedData(place)),
+      receivedAt,
+      refreshDueAt: this.#due.forReaders(tokens),
+      dueAt: this.#due.forScheduler(tokens, lived),
+      keyId: keyring.primary.id,
+      sealed: keyring.seal(tokens.serialize(), associatedData(place)),
     }
   }
 
@@ -87,7 +95,7 @@ export class SealedTokens {
 
   /** When a token set is due for renewal; `undefined` when it never is. */
   dueAt(tokens: TokenSet): number | undefined {
-    return refreshDueAt(tokens, this.#earlyMs) ?? undefined
+    return this.#due.forReaders(tokens) ?? undefined
   }
 }
 
@@ -146,12 +154,4 @@ function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
 function associatedData(place: TokenPlace): string {
   const { tenant, id, user, provider, account, generation } = place
   return JSON.stringify(['tokens', tenant, id, user, provider, account, generation])
-}
-
-/** The early window is the last fifth of the lifetime, or `earlyMs` if that is less. */
-function refreshDueAt({ expiresAt, receivedAt, refreshToken }: TokenSet, earlyMs: number): number | null {
-  if (expiresAt === null || refreshToken === undefined) return null
-  const end = expiresAt.getTime()
-  const lifetime = Math.max(0, end - receivedAt.getTime())
-  return Math.floor(end - Math.min(earlyMs, lifetime / 5))
 }
