@@ -16,6 +16,8 @@ import { AuditChain, existingChain, randomKey } from './audit-chain.ts'
 import { auditLines, recentAuditLines } from './audit-listing.ts'
 import { verifyAudit } from './audit-verification.ts'
 import { AuditWriter, type AuditWriterParts } from './audit-writer.ts'
+import type { VaultOptions } from './options.ts'
+import type { ConnectionRow } from './store.ts'
 
 /** What a {@link StoredAuditLog} works with. */
 export interface AuditLogParts extends Omit<AuditWriterParts, 'idle' | 'pause'> {
@@ -80,6 +82,31 @@ export class StoredAuditLog implements AuditLog {
     return verifyAudit(store, tenant, chain, options)
   }
 
+  /**
+   * Runs a change and writes down how it went before anybody hears of it.
+   *
+   * @param tell what else there is to say when it went well.
+   */
+  async change<T>(
+    entry: Omit<AuditEntry, 'outcome' | 'ms'>,
+    run: () => Promise<T>,
+    tell: (result: T) => Partial<AuditEntry> = () => ({}),
+  ): Promise<T> {
+    const begun = performance.now()
+    const ended = (rest: Partial<AuditEntry>) =>
+      this.record({ outcome: 'ok', ...entry, ...rest, ms: performance.now() - begun })
+    try {
+      const result = await run()
+      ended(tell(result))
+      return result
+    } catch (error) {
+      ended({ outcome: codeOf(error) })
+      throw error
+    } finally {
+      await this.flush()
+    }
+  }
+
   /** Writes what waits; from then on nothing is recorded. What cannot be written is said in a warning of the process. */
   async close(): Promise<void> {
     this.#closed = true
@@ -90,6 +117,32 @@ export class StoredAuditLog implements AuditLog {
         'ToolgrantWarning',
       )
   }
+}
+
+/** The audit log of a vault with these options. A store in memory dies with its process, and has none unless it is asked for. */
+export function auditLogOf(
+  parts: Pick<AuditLogParts, 'store' | 'keyring' | 'tenant'>,
+  options: Pick<VaultOptions, 'audit' | 'actor' | 'random' | 'sleep'>,
+): StoredAuditLog {
+  const { actor = 'library', random = Math.random, sleep } = options
+  const level = options.audit ?? (parts.store.name === 'memory:' ? 'off' : 'all')
+  return new StoredAuditLog({ ...parts, level, actor, random, sleep })
+}
+
+/** What is written down of a refresh that ended. */
+export function auditedRefresh(row: ConnectionRow, error: unknown): AuditEntry {
+  const { id, user, provider, account, reason } = row
+  return {
+    ...{ action: 'refresh', outcome: error === undefined ? 'ok' : codeOf(error), user },
+    connections: [{ id, provider, account }],
+    detail: { generation: row.generation, ...(error === undefined || reason === null ? {} : { reason }) },
+  }
+}
+
+/** An error in one word. */
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' && /^\w{1,60}$/.test(code) ? code : 'failed'
 }
 
 function timer(ms: number, signal: AbortSignal, keepsAlive = true): Promise<void> {

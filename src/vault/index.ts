@@ -1,4 +1,19 @@
 // toolgrant/vault: connections kept sealed and fresh. Loads SQLite, keychain and configuration only when it opens one.
+export type {
+  AuditAction,
+  AuditEntry,
+  AuditedConnection,
+  AuditedRequest,
+  AuditFilter,
+  AuditHead,
+  AuditLevel,
+  AuditLog,
+  AuditProblem,
+  AuditRecord,
+  AuditVerdict,
+  RecentOptions,
+  VerifyOptions,
+} from './audit.ts'
 export type { Connection, ConnectionAddress } from './connection.ts'
 export type { VaultTokenRequest } from './connection-reader.ts'
 export type { VaultEvent } from './event.ts'

@@ -5,6 +5,7 @@ import {
   refreshTokenGrant,
   resolveEndpoints,
 } from '../oauth/index.ts'
+import { auditedRefresh, auditLogOf, type StoredAuditLog } from './audit-log.ts'
 import { ConnectionReader } from './connection-reader.ts'
 import { revokeGrant } from './disconnect.ts'
 import { EventStream } from './event-stream.ts'
@@ -29,6 +30,7 @@ export interface Interior {
   readonly cache: TokenCache
   readonly pending: PendingAuthorizations
   readonly events: EventStream
+  readonly audit: StoredAuditLog
   readonly refresher: Refresher
   readonly reader: ConnectionReader
   /** The clock that expiry is judged by, in milliseconds since 1970: the option's, else the store's. */
@@ -50,6 +52,7 @@ export function furnish({ store, keyring, clients, tenant, options }: VaultParts
     sealed: new SealedTokens(keys, earlySeconds, cacheSize),
     pending: new PendingAuthorizations(store, keys, tenant),
     events: new EventStream(cache, now),
+    audit: auditLogOf({ store, tenant, keyring: keys }, options),
     registration: (providerId: string) => clients.registration(providerId),
     requestOptions: { fetch, now, allowInsecureRequests },
   }
@@ -59,7 +62,7 @@ export function furnish({ store, keyring, clients, tenant, options }: VaultParts
 }
 
 function newRefresher(inside: Omit<Interior, 'refresher' | 'reader'>): Refresher {
-  const { options, requestOptions, events } = inside
+  const { options, requestOptions, events, audit } = inside
   const { random = Math.random, leaseMs = 15_000, refreshTimeoutMs = 60_000, sleep = pause } = options
   return new Refresher({
     ...{ store: inside.store, sealed: inside.sealed, registration: inside.registration },
@@ -75,6 +78,9 @@ function newRefresher(inside: Omit<Interior, 'refresher' | 'reader'>): Refresher
         // The person disconnected while it was under way, and the provider cannot be told: it ends by itself.
       })
     },
-    emit: (type, row, error) => events.emit(type, row, error),
+    emit: (type, row, error) => {
+      events.emit(type, row, error)
+      if (type !== 'scope_changed') audit.record(auditedRefresh(row, error))
+    },
   })
 }

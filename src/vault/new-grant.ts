@@ -13,7 +13,7 @@ export async function saveGrant(
   address: ConnectionAddress,
   tokens: TokenSet,
 ): Promise<Connection> {
-  const { store, sealed, cache, events } = inside
+  const { store, sealed, cache, events, audit } = inside
   const place: RowAddress = { ...labelled(address), tenant: inside.tenant }
   for (;;) {
     const [before] = await store.list(place)
@@ -26,6 +26,16 @@ export async function saveGrant(
       const row = await store.get(id)
       if (row === undefined) throw notConnected(place)
       events.emit('connected', row)
+      const { user, provider, account } = row
+      const detail = { scopes: JSON.parse(row.scopes).join(' ') }
+      audit.record({
+        action: 'consent',
+        outcome: 'ok',
+        user,
+        connections: [{ id, provider, account }],
+        detail,
+      })
+      await audit.flush()
       return toConnection(row, inside.now())
     }
   }

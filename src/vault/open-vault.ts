@@ -1,6 +1,7 @@
 // An open vault behind the face of `vault.ts`: checks arguments, keeps closing in order, and hands on to its parts.
 import { argumentError, StoreError } from '../errors.ts'
 import { type PendingAuthorization, type Registration, TokenSet, type TokenSource } from '../oauth/index.ts'
+import type { AuditLog } from './audit.ts'
 import { assertAddress, type Connection, type ConnectionAddress, toConnection } from './connection.ts'
 import { notConnected } from './connection-errors.ts'
 import { pick, unrevoked, type VaultTokenRequest } from './connection-reader.ts'
@@ -81,7 +82,12 @@ class OpenVault extends Vault {
       const found = pick(await this.#rowsAt(address, true), address.provider)
       const row = found && (await inside.store.markRevoked(found.id))
       if (row === undefined) throw notConnected(address)
-      return disconnectRow(inside, row, options)
+      const { id, user, provider, account } = row
+      return inside.audit.change(
+        { action: 'disconnect', user, connections: [{ id, provider, account }] },
+        () => disconnectRow(inside, row, options),
+        ({ revoked }) => ({ detail: { revoked } }),
+      )
     })
   }
 
@@ -101,14 +107,19 @@ class OpenVault extends Vault {
     return this.#beforeClosing((inside) => finishAuthorization(inside, callback, options))
   }
 
+  get audit(): AuditLog {
+    return this.#inside.audit
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    const { refresher, cache, sealed, store } = this.#inside
+    const { refresher, audit, cache, sealed, store } = this.#inside
     await Promise.allSettled([refresher.close(), ...this.#changing])
+    await audit.close()
     cache.clear()
     sealed.forgetAll()
     await store.close()

@@ -2,6 +2,7 @@
 
 import type { Environment } from '../config/index.ts'
 import type { ClientEntry, RegistrationSource } from '../oauth/index.ts'
+import type { AuditLevel } from './audit.ts'
 import type { VaultEvent } from './event.ts'
 import type { KeyProvider } from './keys.ts'
 import type { Store } from './store.ts'
@@ -39,6 +40,13 @@ export interface VaultOptions {
   cacheSize?: number | undefined
   /** Hears what happens to connections. What it throws is ignored. */
   onEvent?: ((event: VaultEvent) => void) | undefined
+  /**
+   * What the audit log gets: `all`, `changes` (no uses by tools and commands) or `off`. Default: `all`, about one write
+   * a second while something happens; `off` for `memory:`.
+   */
+  audit?: AuditLevel | undefined
+  /** Which trusted code opens the vault, for the audit log: `cli`, `worker-3`. Default `library`. */
+  actor?: string | undefined
   /** Lets `http:` endpoints beyond loopback through. For test networks only: secrets travel in the clear. */
   allowInsecureRequests?: boolean | undefined
   /** Environment variables. Default `process.env`; only `TOOLGRANT_*` and the system's data folder are read here. */

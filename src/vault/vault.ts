@@ -7,6 +7,7 @@ import type {
   TokenSet,
   TokenSource,
 } from '../oauth/index.ts'
+import type { AuditLog } from './audit.ts'
 import type { Connection, ConnectionAddress } from './connection.ts'
 import type { VaultTokenRequest } from './connection-reader.ts'
 import type { VaultOptions } from './options.ts'
@@ -123,6 +124,9 @@ export abstract class Vault {
    * @throws {CallbackError} {@link AuthorizationDeniedError} {@link TokenEndpointError} and what else the grant throws.
    */
   abstract finish(callback: string | URL | URLSearchParams, options?: FinishOptions): Promise<Connection>
+
+  /** Who did what with which connection: lines that show when somebody tampers with them. */
+  abstract get audit(): AuditLog
 
   /**
    * Closes the vault. Waits for what is under way (refreshes, {@link Vault.finish}, {@link Vault.save},
