@@ -350,6 +350,13 @@ export class StoreError extends ToolgrantError {
 /** The key that opens the vault is missing, wrong, or cannot be reached. Nothing stored was changed. */
 export class KeyError extends ToolgrantError {
   override name = 'KeyError'
+  /** The key that is needed and not at hand, where a sealed value named it. */
+  readonly keyId: string | undefined
+
+  constructor(code: ErrorCode, message: string, options?: ToolgrantErrorOptions & { keyId?: string }) {
+    super(code, message, options)
+    this.keyId = options?.keyId
+  }
 }
 
 /** What was to be imported cannot be read: damaged, of another kind, or locked with another passphrase. Nothing was changed. */

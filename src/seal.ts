@@ -151,11 +151,7 @@ export class Keyring {
    */
   open(sealed: Uint8Array, associatedData: string): string {
     const key = this.primary.sealed(sealed) ? this.primary : this.#keys.get(sealedKeyId(sealed))
-    if (key === undefined)
-      throw new KeyError(
-        'key_wrong',
-        `This was sealed with the key ${sealedKeyId(sealed)}; at hand: ${this.ids.join(', ')}. Supply that key; nothing was changed.`,
-      )
+    if (key === undefined) throw this.#lacking(sealedKeyId(sealed))
     try {
       return key.decrypt(sealed, associatedData)
     } catch (cause) {
@@ -165,6 +161,14 @@ export class Keyring {
         { cause },
       )
     }
+  }
+
+  #lacking(keyId: string): KeyError {
+    return new KeyError(
+      'key_wrong',
+      `This was sealed with the key ${keyId}; at hand: ${this.ids.join(', ')}. Supply that key; nothing was changed.`,
+      { keyId },
+    )
   }
 }
 

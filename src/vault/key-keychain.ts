@@ -33,6 +33,7 @@ export function keychain(options: KeychainOptions = {}): KeyProvider {
     reach(async (signal) => action(await entry(service, `vault key ${keyId}`), signal), timeoutMs)
   return {
     place: "the system's keychain",
+    optional: true,
     async load({ keyId }) {
       if (keyId === undefined) return []
       const text = await use(keyId, (found, signal) => found.getPassword(signal))

@@ -17,7 +17,8 @@ import { KeyError } from '../errors.ts'
 import { generateKey, SealingKey } from '../seal.ts'
 import { keyFile } from './key-file.ts'
 import { keychain } from './key-keychain.ts'
-import { givenKey, type KeyProvider, keyProviders, passingKey, unlock } from './keys.ts'
+import { unlock as unlockRing } from './key-unlock.ts'
+import { givenKey, type KeyProvider, keyProviders, passingKey } from './keys.ts'
 import { memoryStore } from './memory-store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'toolgrant-keys-'))
@@ -47,6 +48,8 @@ function fakeKeychain() {
   })
   return { provider, secrets }
 }
+
+const unlock = async (...given: Parameters<typeof unlockRing>) => (await unlockRing(...given)).current
 
 const noKeychain = () =>
   keychain({
@@ -237,12 +240,13 @@ describe('unlocking', () => {
     expect(error.message).toContain('no secret service')
   })
 
-  it('an existing vault is opened by an older key among several', async () => {
+  it('an existing vault is opened by its key among several, and goes on sealing with it', async () => {
     const store = memoryStore()
     const [older, newer] = [generateKey(), generateKey()]
     await unlock(store, [givenKey(older)])
     const ring = await unlock(store, [givenKey(`${newer}, ${older}`)])
-    expect(ring.primary.id).toBe(SealingKey.parse(newer).id)
+    expect(ring.primary.id).toBe(SealingKey.parse(older).id)
+    expect(ring.has(SealingKey.parse(newer).id)).toBe(false)
   })
 
   it('a new vault without any place for a key says how to set one', async () => {

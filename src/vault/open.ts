@@ -2,9 +2,10 @@
 import { dataFolder, type Environment } from '../config/index.ts'
 import { argumentError, ConfigurationError } from '../errors.ts'
 import { type RegistrationSource, registrations } from '../oauth/index.ts'
-import type { Keyring } from '../seal.ts'
 import { isPlain } from './connection.ts'
-import { type KeyProvider, keyProviders, passingKey, unlock } from './keys.ts'
+import type { CurrentKeyring } from './key-ring.ts'
+import { unlock } from './key-unlock.ts'
+import { type KeyProvider, keyProviders, passingKey } from './keys.ts'
 import { defaultLocation, type Location, parseLocation } from './location.ts'
 import type { VaultOptions } from './options.ts'
 import { longestLeaseMs, type Store } from './store.ts'
@@ -12,7 +13,9 @@ import { longestLeaseMs, type Store } from './store.ts'
 /** What a vault is made of, opened and checked. */
 export interface VaultParts {
   store: Store
-  keyring: Keyring
+  keys: CurrentKeyring
+  /** Where keys are looked for and kept. */
+  keyPlaces: readonly KeyProvider[]
   clients: RegistrationSource
   tenant: string
   options: VaultOptions
@@ -26,8 +29,9 @@ export async function openParts(options: VaultOptions): Promise<VaultParts> {
   const { location, clients } = await locate(options, env)
   const store = options.store ?? (await openStore(location, options))
   try {
-    const keyring = await unlock(store, providersFor(location, options, env))
-    return { store, keyring, clients, tenant, options }
+    const keyPlaces = providersFor(location, options, env)
+    const keys = await unlock(store, keyPlaces)
+    return { store, keys, keyPlaces, clients, tenant, options }
   } catch (error) {
     await store.close()
     throw error
