@@ -2,6 +2,7 @@
 // Each change is one conditional UPDATE; where history goes with it, both are one BEGIN IMMEDIATE transaction.
 import type { SQLInputValue } from 'node:sqlite'
 import type { Parameters, SqliteDatabase } from './sqlite-database.ts'
+import { isFull } from './sqlite-errors.ts'
 import {
   columns,
   grantParameters,
@@ -240,7 +241,15 @@ export class SqliteConnections {
     note?: string | null,
   ): Awaitable<boolean> {
     const set = { id, owner, generation, ...grantParameters(grant) }
-    return this.#change(sql.saveTokens, set, { type: 'refreshed', note })
+    return this.database.write(() => {
+      try {
+        return this.database.atomically(() => this.#changed(sql.saveTokens, set, { type: 'refreshed', note }))
+      } catch (error) {
+        // The token was rotated: with the last free page, what it is matters more than that it was told of.
+        if (isFull(error)) return this.database.change(sql.saveTokens, { ...set, now: this.#now() }) === 1
+        throw error
+      }
+    })
   }
 
   recordFailure(
@@ -311,21 +320,27 @@ export class SqliteConnections {
     return row
   }
 
-  /** Changes one row and its history; `now` is the time of the attempt, not of the call. */
   #change(
     text: string,
     parameters: Record<string, SQLInputValue>,
-    { type, ...told }: Told & { type: HistoryType },
+    told: Told & { type: HistoryType },
   ): Awaitable<boolean> {
-    return this.database.transaction(() => {
-      const now = this.#now()
-      if (this.database.change(text, { ...parameters, now }) !== 1) return false
-      this.#note(parameters['id'] as string, now, type, told)
-      return true
-    })
+    return this.database.transaction(() => this.#changed(text, parameters, told))
   }
 
-  #note(id: string, now: number, type: HistoryType, { reason = undefined, note = null }: Told): void {
+  /** Changes one row and its history; `now` is the time of the attempt, not of the call. */
+  #changed(
+    text: string,
+    parameters: Record<string, SQLInputValue>,
+    { type, ...told }: Told & { type: HistoryType },
+  ): boolean {
+    const now = this.#now()
+    if (this.database.change(text, { ...parameters, now }) !== 1) return false
+    this.#note(parameters['id'] as string, now, type, told)
+    return true
+  }
+
+  #note(id: string, now: number, type: HistoryType, { reason, note = null }: Told): void {
     const again = type === 'refresh_failed' && reason !== undefined
     if (again && this.database.change(sql.noteAgain, { id, now, reason, note }) === 1) return
     this.database.change(sql.note, { id, now, type, reason: reason ?? null, note })

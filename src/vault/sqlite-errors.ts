@@ -41,6 +41,11 @@ export function isBusy(error: unknown): boolean {
   return [5, 6].includes(primaryCode(error) ?? 0)
 }
 
+/** Whether the disk is full (SQLITE_FULL). */
+export function isFull(error: unknown): boolean {
+  return primaryCode(error) === 13
+}
+
 /** Whether something refers to a row that is not there, or is referred to by rows that are (SQLITE_CONSTRAINT_FOREIGNKEY). */
 export function isForeignKey(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && error.errcode === 787
