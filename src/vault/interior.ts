@@ -9,7 +9,7 @@ import { auditedRefresh, auditLogOf, type StoredAuditLog } from './audit-log.ts'
 import { ConnectionReader } from './connection-reader.ts'
 import { revokeGrant } from './disconnect.ts'
 import { EventStream } from './event-stream.ts'
-import { CurrentKeyring } from './key-ring.ts'
+import type { CurrentKeyring } from './key-ring.ts'
 import type { VaultParts } from './open.ts'
 import type { VaultOptions } from './options.ts'
 import { pause } from './pause.ts'
@@ -42,10 +42,9 @@ export interface Interior {
 }
 
 /** Makes the parts. */
-export function furnish({ store, keyring, clients, tenant, options }: VaultParts): Interior {
+export function furnish({ store, keys, clients, tenant, options }: VaultParts): Interior {
   const { earlySeconds = 300, cacheSize = 1000, fetch, allowInsecureRequests } = options
   const now = options.now ?? (() => store.now())
-  const keys = new CurrentKeyring(keyring)
   const cache = new TokenCache(cacheSize, now)
   const basis = {
     ...{ store, tenant, options, now, keys, cache },
