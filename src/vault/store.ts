@@ -10,7 +10,7 @@ export type Awaitable<T> = T | Promise<T>
 /** Whether a connection can be used: the grant is alive, dead until a person consents again, or being disconnected. */
 export type ConnectionStatus = 'active' | 'needs_reconnect' | 'revoked'
 
-/** Where a connection is: the four together are unique. Any text; a store treats it as data. */
+/** Where a connection is: the four together are unique. Any text without NUL; a store treats it as data. */
 export interface RowAddress {
   tenant: string
   user: string
@@ -193,7 +193,10 @@ export interface Store {
   list(filter: RowFilter, page?: Page): Awaitable<readonly ConnectionRow[]>
   /** The history of a connection, oldest first: at most the last {@link historyLimit} entries. */
   history(id: string): Awaitable<readonly HistoryEntry[]>
-  /** Says that somebody asked for the tokens of these rows just now; an idle one becomes due when it has to be renewed. */
+  /**
+   * Says that somebody asked for the tokens of these rows just now; an idle one becomes due when it has to be renewed:
+   * at `refreshDueAt`, or when its back-off is over. What is due earlier stays so.
+   */
   touch(ids: readonly string[]): Awaitable<void>
 
   /**
@@ -208,8 +211,8 @@ export interface Store {
   /** For each provider with rows to look after, when the earliest of them is due. Costs no more for more rows. */
   nextDue(tenant: string): Awaitable<readonly ProviderDue[]>
   /**
-   * Takes rows that are due, the longest overdue first, and makes them due again in `claimMs`: of several schedulers
-   * each gets others, and those of one that dies come up again.
+   * Takes rows that are due, and makes them due again in `claimMs`: of several schedulers each gets others, and those
+   * of one that dies come up again. The longest overdue comes first.
    */
   claimDue(
     tenant: string,
@@ -334,7 +337,7 @@ export interface Store {
    * refused with `key_retired`. `false`: it is the primary, not known, or something is sealed with it.
    */
   removeKey(keyId: string): Awaitable<boolean>
-  /** How much is sealed with each key. */
+  /** How much is sealed with each key, in the order of {@link Store.keys}. What is over does not count. */
   keyUse(): Awaitable<readonly KeyUse[]>
   /** Rows of all tenants that another key than this one seals; at most `limit`. */
   sealedOtherwise(keyId: string, limit: number): Awaitable<readonly ConnectionRow[]>
@@ -355,7 +358,8 @@ export interface Store {
   auditLines(tenant: string, afterSeq: number, limit: number): Awaitable<readonly AuditLine[]>
 
   /**
-   * Hears of history entries as they are committed, this process's own included, in order per connection. Absent where
+   * Hears of history entries as they are committed, this process's own included, in order per connection; of a failure
+   * that is counted once more too. Absent where
    * a store cannot tell of other processes.
    *
    * @param onGap entries may have been missed (a lost connection): what was cached is to be looked at again.
