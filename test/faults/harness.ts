@@ -1,24 +1,17 @@
 // Runs many scenarios, several at a time: each lane has a vault of its own and processes that are kept warm; who was
 // killed is replaced.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { generateKey } from '../../src/seal.ts'
 import { Vault } from '../../src/vault/index.ts'
 import { FaultProcess } from './fault-process.ts'
-import { killsOf, type Scenario, scenarios } from './scenario.ts'
+import { faultName, killsOf, type Scenario, troubledScenarios } from './scenario.ts'
 import { runScenario } from './scenario-run.ts'
 import type { Mutation } from './steps.ts'
-import { openStoreAt, type StoreKind, type StorePlace } from './store-place.ts'
+import { openStoreAt, type StoreHost, type StorePlace, type Trouble } from './store-place.ts'
 import { judge, type Verdict } from './verdict.ts'
 
-/** What is to be run. */
+/** How it is to be run. */
 export interface HarnessOptions {
-  store: StoreKind
-  /** A PostgreSQL URL. */
-  url?: string | undefined
-  kills: number
-  seed: number
+  host: StoreHost
   /** How many scenarios run at a time. */
   lanes: number
   leaseMs: number
@@ -27,22 +20,17 @@ export interface HarnessOptions {
   onVerdict?: (verdict: Verdict, done: number, of: number) => void
 }
 
-/** Runs all scenarios of a seed. */
-export async function runHarness(options: HarnessOptions): Promise<Verdict[]> {
-  return runScenarios(scenarios(options.kills, options.seed), options)
-}
-
-/** Runs these. */
+/** Runs scenarios, in lanes. */
 export async function runScenarios(list: readonly Scenario[], options: HarnessOptions): Promise<Verdict[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'toolgrant-faults-'))
-  const pool = new Pool()
   const queue = [...list.entries()]
   const verdicts: Verdict[] = []
+  const key = generateKey()
+  const pool = new Pool()
   const lanes = Array.from({ length: Math.min(options.lanes, list.length) }, async (_, index) => {
-    const lane = await Lane.open(options, join(folder, `${index}`, 'vault.db'), pool)
+    const lane = await Lane.open({ ...options, key, pool, place: options.host.place(index) })
     try {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        const verdict = await lane.run(next[1], next[0])
+        const verdict = await lane.run(next[1], `p${next[0]}`)
         verdicts.push(verdict)
         options.onVerdict?.(verdict, verdicts.length, list.length)
       }
@@ -54,7 +42,32 @@ export async function runScenarios(list: readonly Scenario[], options: HarnessOp
     await Promise.all(lanes)
   } finally {
     await pool.close()
-    rmSync(folder, { recursive: true, force: true })
+  }
+  return verdicts
+}
+
+/**
+ * Runs refreshes through the trouble that the store can have, one after the other. A text: why that cannot be done here.
+ *
+ * @param only of those whose fault has this text in it.
+ */
+export async function runTroubles(options: HarnessOptions, only = ''): Promise<Verdict[] | string> {
+  const found = options.host.trouble()
+  if ('why' in found) return found.why
+  const pool = new Pool()
+  const lane = await Lane.open({ ...options, ...found, key: generateKey(), pool })
+  const verdicts: Verdict[] = []
+  try {
+    const all = troubledScenarios(found.trouble.name, options.leaseMs)
+    const list = all.filter((scenario) => faultName(scenario).includes(only))
+    for (const [index, scenario] of list.entries()) {
+      const verdict = await lane.run(scenario, `t${index}`)
+      verdicts.push(verdict)
+      options.onVerdict?.(verdict, index + 1, list.length)
+    }
+  } finally {
+    await lane.close()
+    await pool.close()
   }
   return verdicts
 }
@@ -76,35 +89,35 @@ class Pool {
 
 const crewSize = 3
 
+interface LaneOptions extends HarnessOptions {
+  place: StorePlace
+  key: string
+  pool: Pool
+  trouble?: Trouble | undefined
+}
+
+/** One scenario after the other, on one vault. */
 class Lane {
-  readonly #options: HarnessOptions
-  readonly #place: StorePlace
-  readonly #key: string
-  readonly #pool: Pool
+  readonly #options: LaneOptions
   readonly #vault: Vault
   #crew: FaultProcess[] = []
 
-  static async open(options: HarnessOptions, path: string, pool: Pool): Promise<Lane> {
-    const place = { kind: options.store, at: options.url ?? path }
-    const key = generateKey()
-    const vault = await Vault.open({ store: await openStoreAt(place), key, clients: {} })
-    return new Lane(options, place, key, pool, vault)
+  static async open(options: LaneOptions): Promise<Lane> {
+    const { place, key } = options
+    return new Lane(options, await Vault.open({ store: await openStoreAt(place), key, clients: {} }))
   }
 
-  private constructor(options: HarnessOptions, place: StorePlace, key: string, pool: Pool, vault: Vault) {
+  private constructor(options: LaneOptions, vault: Vault) {
     this.#options = options
-    this.#place = place
-    this.#key = key
-    this.#pool = pool
     this.#vault = vault
   }
 
-  async run(scenario: Scenario, number: number): Promise<Verdict> {
+  async run(scenario: Scenario, id: string): Promise<Verdict> {
     await this.#replaceTheDead()
+    const { leaseMs, trouble } = this.#options
     const victims = this.#crew.slice(0, Math.max(1, killsOf(scenario.fault)))
     const others = this.#crew.slice(victims.length)
-    const { leaseMs } = this.#options
-    return judge(await runScenario(scenario, { victims, others, vault: this.#vault, leaseMs }, number))
+    return judge(await runScenario(scenario, { victims, others, vault: this.#vault, leaseMs, trouble }, id))
   }
 
   async close(): Promise<void> {
@@ -113,10 +126,10 @@ class Lane {
   }
 
   async #replaceTheDead(): Promise<void> {
+    const { place, key, leaseMs, mutation, pool } = this.#options
     const living = this.#crew.filter(({ isRunning }) => isRunning)
-    const added = Array.from({ length: crewSize - living.length }, () => this.#pool.take())
-    const { leaseMs, mutation } = this.#options
-    const setup = { place: this.#place, key: this.#key, leaseMs, refreshTimeoutMs: 60_000, mutation }
+    const added = Array.from({ length: crewSize - living.length }, () => pool.take())
+    const setup = { place, key, leaseMs, refreshTimeoutMs: 60_000, mutation }
     await Promise.all(added.map((each) => each.setUp(setup)))
     this.#crew = [...living, ...added]
   }

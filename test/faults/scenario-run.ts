@@ -12,6 +12,7 @@ import type { Connection, Vault } from '../../src/vault/index.ts'
 import type { FaultProcess } from './fault-process.ts'
 import type { Cut, Scenario } from './scenario.ts'
 import { failureSteps, providerSteps, type Step } from './steps.ts'
+import type { Trouble } from './store-place.ts'
 import type { Ask, Plan, Served } from './worker.ts'
 
 /** Who takes part. */
@@ -22,6 +23,8 @@ export interface Crew {
   /** The harness's own vault on the same store: connects, and looks at what is stored. */
   vault: Vault
   leaseMs: number
+  /** What befalls the store, when a scenario says so. */
+  trouble?: Trouble | undefined
 }
 
 /** What was seen. What it means is found in `verdict.ts`. */
@@ -47,12 +50,12 @@ const callersEach = 3
 const patienceMs = 30_000
 
 /** Runs it. */
-export async function runScenario(scenario: Scenario, crew: Crew, number: number): Promise<Observation> {
+export async function runScenario(scenario: Scenario, crew: Crew, id: string): Promise<Observation> {
   const server = await startAuthorizationServer({
     ...{ rotationGraceSeconds: scenario.graceSeconds, latencyMs: { refresh: scenario.latencyMs } },
   })
   try {
-    return await new ScenarioRun(scenario, crew, server, `p${number}`).run()
+    return await new ScenarioRun(scenario, crew, server, id).run()
   } finally {
     await server.close()
   }
@@ -148,13 +151,15 @@ class ScenarioRun {
 
   #stepFor(index: number): Step | undefined {
     const { fault } = this.#scenario
-    if (fault.kind !== 'step') return undefined
-    return index === 0 ? fault.at : fault.next
+    if (fault.kind !== 'step' && fault.kind !== 'store') return undefined
+    if (index === 0) return fault.at
+    return fault.kind === 'step' ? fault.next : undefined
   }
 
   #planFor(index: number): Plan | undefined {
     const { fault } = this.#scenario
     const step = this.#stepFor(index)
+    if (step !== undefined && fault.kind === 'store') return { step, act: 'hold' }
     if (step === undefined || fault.kind !== 'step' || providerSteps.includes(step)) return undefined
     return { step, act: fault.how === 'killed' ? 'kill' : 'stop' }
   }
@@ -163,6 +168,7 @@ class ScenarioRun {
   async #interrupt(victim: FaultProcess, index: number, answered: Promise<unknown>): Promise<void> {
     const { fault } = this.#scenario
     if (fault.kind === 'none' || fault.kind === 'cut') return
+    if (fault.kind === 'store') return this.#trouble(victim, answered, fault.forMs)
     const killed = fault.how === 'killed'
     const signal = killed ? 'SIGKILL' : 'SIGSTOP'
     const step = this.#stepFor(index)
@@ -179,6 +185,15 @@ class ScenarioRun {
     const { leaseMs } = this.#crew
     await pause(fault.how === 'stopped' ? leaseMs * 1.75 : leaseMs / 4)
     victim.signal('SIGCONT')
+  }
+
+  /** The victim waits at its step until the store is in trouble, and then goes on. */
+  async #trouble(victim: FaultProcess, answered: Promise<unknown>, forMs: number): Promise<void> {
+    if (!(await happens(this.#reachesItsStep(victim, 0), answered))) return
+    await this.#crew.trouble?.begin()
+    await victim.go()
+    await pause(forMs)
+    await this.#crew.trouble?.end()
   }
 
   #note(victim: FaultProcess, killed: boolean): void {

@@ -1,6 +1,7 @@
 // What is tried: which fault, at which step, against which provider. A seed gives the same list again.
 import { pickWeighted, seeded } from './random.ts'
 import { failureSteps, refreshSteps, type Step } from './steps.ts'
+import type { Trouble } from './store-place.ts'
 
 /** The provider's grace windows, in seconds: how long a replaced refresh token still works. */
 export const graceWindows = [0, 30, 1800] as const
@@ -17,6 +18,7 @@ export type Fault =
   | { kind: 'step'; how: Interruption; at: Step; next?: Step | undefined }
   | { kind: 'time'; how: Interruption; afterMs: number }
   | { kind: 'cut'; what: Cut }
+  | { kind: 'store'; what: Trouble['name']; at: Step; forMs: number }
 
 /** One run: an expired token, several processes that want a new one, a fault. */
 export interface Scenario {
@@ -42,6 +44,7 @@ const longestLatencyMs = 40_000
 export function faultName({ fault }: Scenario): string {
   if (fault.kind === 'none') return 'no fault'
   if (fault.kind === 'cut') return `connection cut: ${fault.what}`
+  if (fault.kind === 'store') return `${fault.what} ${fault.at}`
   if (fault.kind === 'time') return `${fault.how} at any time`
   return `${fault.how} ${fault.at}${fault.next === undefined ? '' : `, its successor ${fault.next}`}`
 }
@@ -67,6 +70,17 @@ export function scenarios(kills: number, seed: number): Scenario[] {
     killed += graceWindows.length * killsOf(fault)
   }
   return list
+}
+
+/** A store that is in trouble for longer than a lease, in the middle of a refresh: nothing may be lost by it. */
+export function troubledScenarios(what: Trouble['name'], leaseMs: number): Scenario[] {
+  const steps: Step[] = ['before intent', 'after intent', 'answer received', 'before save', 'after save']
+  return steps.flatMap((at) =>
+    [0, 1.5 * leaseMs + 2500].map((forMs) => ({
+      ...{ graceSeconds: 0, latencyMs: 200 },
+      fault: { kind: 'store' as const, what, at, forMs },
+    })),
+  )
 }
 
 /** One of each kind; kills more often, because they are what is counted. */

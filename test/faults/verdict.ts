@@ -90,7 +90,7 @@ function excuse(seen: Observation): string | undefined {
     const sent = seen.requests.find((request) => request.pid === pid)
     if (sent === undefined || steps.includes('after save')) continue
     if (killed) return 'killed between the provider’s answer and our disk'
-    if (fault.kind !== 'none' && fault.how !== 'stopped') continue
+    if (!('how' in fault) || fault.how !== 'stopped') continue
     if (sent.at <= at) return 'stood still past its lease between the provider’s answer and our disk'
     if (steps.at(-1) === 'before request') return 'stood still past its lease in the moment of sending'
   }
