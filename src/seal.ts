@@ -57,14 +57,7 @@ export class SealingKey {
    * @throws {KeyError} `key_invalid`; the text is not quoted.
    */
   static parse(text: string, where = 'The key'): SealingKey {
-    const trimmed = text.trim()
-    const base64 = trimmed.replace(/=+$/, '')
-    if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return new SealingKey(Buffer.from(trimmed, 'hex'))
-    if (/^[A-Za-z0-9+/_-]{43}$/.test(base64)) return new SealingKey(Buffer.from(base64, 'base64'))
-    throw new KeyError(
-      'key_invalid',
-      `${where} is not a key: expected 32 random bytes in base64, base64url or hexadecimal, got ${trimmed.length} other characters. ${HOW_TO_MAKE_A_KEY}`,
-    )
+    return new SealingKey(keyBytes(text, where))
   }
 
   /** Whether an envelope names this key; authentic only once it was opened. */
@@ -100,6 +93,17 @@ export class SealingKey {
     decipher.final() // throws unless every byte, the associated data included, is authentic
     return plaintext.toString('utf8')
   }
+}
+
+function keyBytes(text: string, where: string): Uint8Array {
+  const trimmed = text.trim()
+  const base64 = trimmed.replace(/=+$/, '')
+  if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return Buffer.from(trimmed, 'hex')
+  if (/^[A-Za-z0-9+/_-]{43}$/.test(base64)) return Buffer.from(base64, 'base64')
+  throw new KeyError(
+    'key_invalid',
+    `${where} is not a key: expected 32 random bytes in base64, base64url or hexadecimal, got ${trimmed.length} other characters. ${HOW_TO_MAKE_A_KEY}`,
+  )
 }
 
 const HOW_TO_MAKE_A_KEY = 'Make one with: openssl rand -base64 32'
@@ -189,6 +193,17 @@ export function sealedKeyId(sealed: Uint8Array): string {
 /** A fresh random key as text (base64url, 43 characters), as {@link SealingKey.parse} reads it. **Secret.** */
 export function generateKey(): string {
   return nodeCrypto().randomBytes(KEY_BYTES).toString('base64url')
+}
+
+/**
+ * A key in any of the forms that {@link SealingKey.parse} reads, as {@link generateKey} writes it. **Secret.**
+ *
+ * @throws {KeyError} `key_invalid`; the text is not quoted.
+ */
+export function canonicalKey(key: string | Uint8Array, where = 'The key'): string {
+  const bytes = typeof key === 'string' ? keyBytes(key, where) : key
+  new SealingKey(bytes) // checks the length
+  return Buffer.from(bytes).toString('base64url')
 }
 
 /**

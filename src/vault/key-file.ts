@@ -1,6 +1,7 @@
 // The vault's key in a file that only its owner can read. [Node, loaded at first use]
 import { KeyError } from '../errors.ts'
 import { generateKey, SealingKey } from '../seal.ts'
+import { changeKeyFile, flushFolder } from './key-file-change.ts'
 import type { KeyProvider } from './keys.ts'
 
 const header = `# The key of a toolgrant vault. Whoever has it and the vault can read the tokens in it.
@@ -8,8 +9,9 @@ const header = `# The key of a toolgrant vault. Whoever has it and the vault can
 `
 
 /**
- * Keeps the key in a file of mode 0600, one key a line, the first of which seals. It is made, with its folder (0700),
- * when a new vault needs a key; of several processes that make it at the same time one wins and all use its key.
+ * Keeps keys in a file of mode 0600, one key a line, the first of which seals a new vault. It is made, with its folder
+ * (0700), when a new vault needs a key; of several processes that make it at the same time one wins and all use its key.
+ * A further key goes above the others.
  *
  * A file that others can read is refused (`key_invalid`), because the key may already have been copied.
  */
@@ -22,6 +24,16 @@ export function keyFile(path: string): KeyProvider {
       const [key] = await readKeys(path)
       if (key === undefined) throw unavailable(path, 'it was removed while it was made')
       return key
+    },
+    async keep(text) {
+      await changeKeyFile(path, (file) => file.with(SealingKey.parse(text).id, text))
+      return undefined
+    },
+    async remove(keyId) {
+      const before = await readKeys(path)
+      if (!before.some(({ id }) => id === keyId)) return false
+      await changeKeyFile(path, (file) => file.without(keyId))
+      return true
     },
   }
 }
@@ -104,15 +116,6 @@ async function putInPlace(from: string, to: string): Promise<void> {
       if (codeOf(again) !== 'EEXIST') throw again
     })
   }
-}
-
-/** Makes the new name itself durable, where the system lets a folder be opened. */
-async function flushFolder(path: string): Promise<void> {
-  const folder = await files()
-    .open(path, 'r')
-    .catch(() => undefined)
-  await folder?.sync().catch(() => {})
-  await folder?.close()
 }
 
 function files() {

@@ -31,6 +31,13 @@ export function keychain(options: KeychainOptions = {}): KeyProvider {
   const { entry = systemEntry, timeoutMs = 30_000 } = options
   const use = <T>(keyId: string, action: (entry: KeychainEntry, signal: AbortSignal) => Promise<T>) =>
     reach(async (signal) => action(await entry(service, `vault key ${keyId}`), signal), timeoutMs)
+  const keep = async (text: string) => {
+    const kept = await use(SealingKey.parse(text).id, async (made, signal) => {
+      await made.setPassword(text, signal)
+      return made.getPassword(signal)
+    })
+    if (kept !== text) throw unavailable('it did not keep a key')
+  }
   return {
     place: "the system's keychain",
     optional: true,
@@ -41,16 +48,22 @@ export function keychain(options: KeychainOptions = {}): KeyProvider {
     },
     async create() {
       const text = generateKey()
-      const key = SealingKey.parse(text)
-      const kept = await use(key.id, async (made, signal) => {
-        await made.setPassword(text, signal)
-        return made.getPassword(signal)
-      })
-      if (kept !== text) throw unavailable('it did not keep a key')
-      return key
+      await keep(text)
+      return SealingKey.parse(text)
     },
     async discard({ id }) {
       await use(id, (unused, signal) => unused.deletePassword(signal)).catch(() => {})
+    },
+    async keep(text) {
+      await keep(text)
+      return undefined
+    },
+    async remove(keyId) {
+      return use(keyId, async (found, signal) => {
+        if (!(await found.getPassword(signal))) return false
+        await found.deletePassword(signal)
+        return true
+      })
     },
   }
 }

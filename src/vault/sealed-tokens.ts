@@ -59,7 +59,7 @@ export class SealedTokens {
       refreshDueAt: this.#due.forReaders(tokens),
       dueAt: this.#due.forScheduler(tokens, lived),
       keyId: keyring.primary.id,
-      sealed: keyring.seal(tokens.serialize(), associatedData(place)),
+      sealed: keyring.seal(tokens.serialize(), tokenPlace(place)),
     }
   }
 
@@ -69,7 +69,7 @@ export class SealedTokens {
    * @throws {KeyError} `sealed_data_invalid` when the row was altered or its blob belongs elsewhere; `key_wrong`.
    */
   open(row: TokenRow): TokenSet {
-    const place = associatedData(row)
+    const place = tokenPlace(row)
     const known = this.#opened.get(row, place)
     if (known !== undefined) return known
     try {
@@ -151,7 +151,8 @@ function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return Buffer.compare(left, right) === 0
 }
 
-function associatedData(place: TokenPlace): string {
+/** Where the tokens of a row belong: what their envelope is bound to. */
+export function tokenPlace(place: TokenPlace): string {
   const { tenant, id, user, provider, account, generation } = place
   return JSON.stringify(['tokens', tenant, id, user, provider, account, generation])
 }
