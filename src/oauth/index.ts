@@ -24,6 +24,7 @@ export { type RevocationOptions, revokeToken } from './revocation.ts'
 export { assertSecureUrl } from './secure-url.ts'
 export { Session, type SessionOptions, type SessionRequestInit } from './session.ts'
 export { systemWord } from './system-word.ts'
+export { type AccessTokenProbe, probeAccessToken } from './token-probe.ts'
 export { TokenSet, type TokenSetFields } from './token-set.ts'
 export type { TokenRequest, TokenSource } from './token-source.ts'
 

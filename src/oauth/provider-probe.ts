@@ -5,6 +5,7 @@ import type { Provider } from '../providers/index.ts'
 import { authorizationUrl } from './authorization.ts'
 import type { Registration } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
+import { firstWords } from './first-words.ts'
 import type { RequestOptions } from './request-options.ts'
 import { assertSecureUrl } from './secure-url.ts'
 import { systemWord } from './system-word.ts'
@@ -117,27 +118,6 @@ async function send(
     const { host } = new URL(url)
     throw new NetworkError(`${provider.id} (${host}) did not answer${reasonOf(cause)}.`, { cause })
   }
-}
-
-const longestText = 65_536
-
-/** The beginning of a page; a peer that never ends it, or cuts it off, has answered all the same. */
-async function firstWords(response: Response): Promise<string> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return ''
-  const decoder = new TextDecoder()
-  let text = ''
-  try {
-    while (text.length < longestText) {
-      const { done, value } = await reader.read()
-      if (done) break
-      text += decoder.decode(value, { stream: true })
-    }
-  } catch {
-    // What arrived is enough.
-  }
-  reader.cancel().catch(() => {})
-  return text.slice(0, longestText)
 }
 
 function reasonOf(error: unknown): string {
