@@ -84,8 +84,8 @@ const sql = {
   demote: 'UPDATE sealing_key SET is_primary = 0 WHERE is_primary = 1 AND id <> :id',
   promote: 'UPDATE sealing_key SET is_primary = 1 WHERE id = :id',
   removeKey: 'DELETE FROM sealing_key WHERE id = :id AND is_primary = 0',
-  keyUse: `SELECT id, (SELECT count(*) FROM connection WHERE key_id = id),
-      (SELECT count(*) FROM pending WHERE key_id = id AND expires_at > :now) + (SELECT count(*) FROM meta WHERE key_id = id)
+  keyUse: `SELECT id, (SELECT count(*) FROM connection WHERE key_id = sealing_key.id),
+      (SELECT count(*) FROM pending WHERE key_id = sealing_key.id AND expires_at > :now) + (SELECT count(*) FROM meta WHERE key_id = sealing_key.id)
     FROM sealing_key ORDER BY is_primary DESC, created_at, id`,
 
   auditHead: 'SELECT seq, at, entry, hash FROM audit WHERE tenant = ? ORDER BY seq DESC LIMIT 1',
