@@ -1,5 +1,6 @@
 // The connections of a store in memory: reading, grants, leases, refreshes, due times, history.
 // One process runs it and nothing in it waits, so that each method is one atomic step.
+import { DueTimes } from './memory-due.ts'
 import {
   type ConnectionRow,
   type Grant,
@@ -34,6 +35,7 @@ export class MemoryConnections {
   readonly #rows = new Map<string, ConnectionRow>()
   /** Ids by tenant, user and provider: what the vault asks for on every call. */
   readonly #ids = new Map<string, Set<string>>()
+  readonly #due = new DueTimes((id) => this.#rows.get(id))
   readonly #history = new Map<string, HistoryEntry[]>()
   #seq = 0
   protected readonly sealingKeys = new Map<string, StoredKey>()
@@ -80,7 +82,7 @@ export class MemoryConnections {
       const renewAt = Math.max(refreshDueAt ?? 0, retryAt ?? 0)
       const idle = status === 'active' && row.dueAt !== null && refreshDueAt !== null && row.dueAt > renewAt
       const dueAt = idle ? renewAt : row.dueAt
-      this.opened().set(row.id, { ...row, usedAt: Math.max(row.usedAt, now), dueAt })
+      this.#keep({ ...row, usedAt: Math.max(row.usedAt, now), dueAt })
     }
   }
 
@@ -95,32 +97,27 @@ export class MemoryConnections {
     this.#ids.set(group, (this.#ids.get(group) ?? new Set()).add(grant.id))
     const createdAt = before?.createdAt ?? now
     const row = { ...grant, ...fresh, ...free, grantedAt: now, usedAt: now, createdAt, updatedAt: now }
-    this.#rows.set(grant.id, row)
+    this.#keep(row)
     this.#note(row, 'connected', { note })
     return true
   }
 
   nextDue(tenant: string): readonly ProviderDue[] {
-    const earliest = new Map<string, number>()
-    for (const row of this.opened().values()) {
-      if (row.tenant !== tenant || row.status !== 'active' || row.dueAt === null) continue
-      earliest.set(row.provider, Math.min(row.dueAt, earliest.get(row.provider) ?? row.dueAt))
-    }
-    return [...earliest].map(([provider, dueAt]) => ({ provider, dueAt }))
+    this.opened()
+    return this.#due.earliest(tenant)
   }
 
   claimDue(tenant: string, provider: string, limit: number, claimMs: number): readonly ConnectionRow[] {
+    this.opened()
     const now = this.#now()
-    return [...this.opened().values()]
-      .filter((row) => row.tenant === tenant && row.provider === provider && row.status === 'active')
-      .filter(({ dueAt }) => dueAt !== null && dueAt <= now)
-      .sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0))
-      .slice(0, limit)
-      .map((row) => {
-        const claimed = { ...row, dueAt: now + claimMs }
-        this.#rows.set(row.id, claimed)
-        return { ...claimed }
-      })
+    const claimed: ConnectionRow[] = []
+    while (claimed.length < limit) {
+      const row = this.#due.take(tenant, provider, now)
+      if (row === undefined) break
+      claimed.push({ ...row, dueAt: now + claimMs })
+    }
+    for (const row of claimed) this.#keep({ ...row })
+    return claimed
   }
 
   acquireLease(id: string, generation: number, owner: string, leaseMs: number): ConnectionRow | undefined {
@@ -225,7 +222,7 @@ export class MemoryConnections {
     const row = this.get(id)
     if (row === undefined || !sameBytes(row.sealed, before)) return false
     this.known(keyId)
-    this.#rows.set(id, { ...row, sealed, keyId })
+    this.#keep({ ...row, sealed, keyId })
     return true
   }
 
@@ -233,6 +230,7 @@ export class MemoryConnections {
     this.#closed = true
     this.#rows.clear()
     this.#ids.clear()
+    this.#due.clear()
     this.#history.clear()
     this.sealingKeys.clear()
   }
@@ -280,8 +278,15 @@ export class MemoryConnections {
 
   #write(row: ConnectionRow): ConnectionRow {
     const written = { ...row, updatedAt: this.#now() }
-    this.opened().set(row.id, written)
+    this.#keep(written)
     return { ...written }
+  }
+
+  #keep(row: ConnectionRow): void {
+    const before = this.#rows.get(row.id)
+    this.opened().set(row.id, row)
+    const moved = before?.dueAt !== row.dueAt || before.status !== 'active'
+    if (row.status === 'active' && moved) this.#due.add(row)
   }
 
   #tell(row: ConnectionRow, type: HistoryType, told: Told): true {
