@@ -14,7 +14,6 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { StoreError } from '../errors.ts'
-import { migrate, migrations } from './sqlite-schema.ts'
 import { openSqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'
 import { storeContract } from './store.contract.ts'
 import type { Store } from './store.ts'
@@ -158,6 +157,41 @@ describe('a locked file', () => {
     await store.close()
   })
 
+  it('is asked for by one of many that wait, and all get it in their order', async () => {
+    const path = newPath()
+    const store = await openStore(path)
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const order: number[] = []
+    const began = performance.now()
+    const saved = Array.from({ length: 50 }, async (_, index) => {
+      await store.putGrant({ ...grant, id: `${index}`, user: `${index}` })
+      order.push(index)
+    })
+    expect(performance.now() - began).toBeLessThan(100)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(order).toEqual([])
+    other.exec('COMMIT')
+    await Promise.all(saved)
+    expect(order).toEqual(order.toSorted((a, b) => a - b))
+    expect(await store.list({ tenant: 't' })).toHaveLength(50)
+    other.close()
+    await store.close()
+  })
+
+  it('is not asked for by who would not get a lease, nor by readers', async () => {
+    const path = newPath()
+    const store = await openStore(path)
+    await store.putGrant(grant)
+    await store.acquireLease('id-1', 1, 'one', 1000)
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    expect(store.acquireLease('id-1', 1, 'two', 1000)).toBeUndefined()
+    expect(store.find('t', 'ada', 'slack')).toHaveLength(1)
+    other.close()
+    await store.close()
+  })
+
   it('that stays locked is store_busy after the limit', async () => {
     const path = newPath()
     const store = await openStore(path, { busyLimitMs: 60 })
@@ -173,80 +207,28 @@ describe('a locked file', () => {
     await store.close()
   })
 
+  it('is store_busy at the same time for all who asked together', async () => {
+    const path = newPath()
+    const store = await openStore(path, { busyLimitMs: 60 })
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const began = performance.now()
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => failure(() => store.putGrant(grant))))
+    expect(outcomes.map(({ code }) => code)).toEqual(outcomes.map(() => 'store_busy'))
+    expect(performance.now() - began).toBeLessThan(500)
+    other.close()
+    await store.close()
+  })
+
   it('does not hold up closing', async () => {
     const path = newPath()
     const store = await openStore(path)
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
-    const saved = failure(() => store.putGrant(grant))
+    const saved = [failure(() => store.putGrant(grant)), failure(() => store.markRevoked('id-1'))]
     await store.close()
-    expect(await saved).toMatchObject({ code: 'closed' })
+    expect(await Promise.all(saved)).toMatchObject([{ code: 'closed' }, { code: 'closed' }])
     other.close()
-  })
-})
-
-describe('migrations', () => {
-  const further = [
-    ...migrations,
-    'ALTER TABLE connection ADD COLUMN note TEXT',
-    'CREATE TABLE more (a TEXT) STRICT',
-  ]
-  const version = (path: string) => {
-    const database = new DatabaseSync(path)
-    const found = database.prepare('PRAGMA user_version').get()?.['user_version']
-    database.close()
-    return found
-  }
-
-  it('of a newer version keep what is stored, and the older version then refuses the file', async () => {
-    const path = newPath()
-    const store = await openStore(path)
-    await store.putGrant(grant)
-    await store.close()
-    const database = new DatabaseSync(path)
-    migrate(database, path, further)
-    migrate(database, path, further)
-    database.close()
-    expect(version(path)).toBe(further.length)
-    const error = await failure(() => openSqliteStore(path))
-    expect(error).toMatchObject({ name: 'StoreError', code: 'store_newer' })
-    expect(error.message).toContain('Update toolgrant')
-    expect(version(path)).toBe(further.length)
-    const kept = new DatabaseSync(path)
-    expect(kept.prepare('SELECT id, note FROM connection').all()).toEqual([{ id: 'id-1', note: null }])
-    kept.close()
-  })
-
-  it('that fail leave the file as it was', async () => {
-    const path = newPath()
-    await (await openStore(path)).close()
-    const database = new DatabaseSync(path)
-    const broken = [...migrations, 'CREATE TABLE more (a TEXT)', 'this is not SQL']
-    expect(() => migrate(database, path, broken)).toThrow()
-    expect(database.isTransaction).toBe(false)
-    database.close()
-    expect(version(path)).toBe(migrations.length)
-    await (await openStore(path)).close()
-  })
-
-  it('run once when several open a new file at the same time', async () => {
-    const path = newPath()
-    const stores = await Promise.all(Array.from({ length: 8 }, () => openStore(path)))
-    expect(await stores[0]?.putGrant(grant)).toBe(true)
-    expect(await stores[7]?.get('id-1')).toBeDefined()
-    for (const store of stores) await store.close()
-  })
-
-  it('leave the database of another program alone', async () => {
-    const path = newPath()
-    mkdirSync(join(path, '..'))
-    const other = new DatabaseSync(path)
-    other.exec('CREATE TABLE theirs (a TEXT)')
-    other.close()
-    expect(await failure(() => openSqliteStore(path))).toMatchObject({ code: 'store_corrupt' })
-    const after = new DatabaseSync(path)
-    expect(after.prepare('SELECT name FROM sqlite_schema').all()).toEqual([{ name: 'theirs' }])
-    after.close()
   })
 })
 
