@@ -4,6 +4,7 @@ import { type TokenRequest, type TokenSet, waitFor } from '../oauth/index.ts'
 import type { ConnectionAddress } from './connection.ts'
 import { ambiguousAccount, missingScope, needsReconnect, notConnected } from './connection-errors.ts'
 import { missingScopes, unionScopes } from './granted-scopes.ts'
+import type { RecentUse } from './recent-use.ts'
 import type { Refresher } from './refresh.ts'
 import { pauseLeftMs } from './refresh-failure.ts'
 import type { SealedTokens } from './sealed-tokens.ts'
@@ -21,6 +22,7 @@ export interface ReaderParts {
   tenant: string
   sealed: SealedTokens
   refresher: Refresher
+  use: RecentUse
   /** Milliseconds since 1970. */
   now: () => number
 }
@@ -71,6 +73,7 @@ export class ConnectionReader {
     const tokens = this.#parts.sealed.open(row)
     assertGranted(row, tokens, request)
     const now = this.#parts.now()
+    this.#parts.use.notice(row, now)
     if (tokens.accessToken === request.rejected || !lastsLongEnough(tokens, request, now))
       return this.#renew(row, tokens, wanted)
     if (row.refreshDueAt !== null && row.refreshDueAt <= now) this.#parts.refresher.refreshInBackground(row)
@@ -93,7 +96,7 @@ export class ConnectionReader {
       const reason = tokens.accessToken === rejected ? 'rejected' : 'expired'
       throw needsReconnect(row, reason, unionScopes(tokens.scopes, scopes))
     }
-    if (usable && pauseLeftMs(row.retryAt, this.#parts.now()) > 0) return tokens
+    if (usable && pauseLeftMs(row.retryAt, this.#parts.store.now()) > 0) return tokens
     try {
       const fresh = await this.#freshTokens(row, request)
       assertGranted(row, fresh, request)

@@ -83,10 +83,12 @@ export async function disconnectRow(
   const { store, cache, sealed, events, now } = inside
   cache.forget(row.user, row.provider, row.account)
   const revocation = await revokeAtProvider(inside, row, options)
-  await store.deleteRevoked(row.id)
+  const { id, generation } = row
+  await events.record({ type: 'revoked', id, generation }, async () =>
+    (await store.deleteRevoked(id)) ? row : undefined,
+  )
   cache.forget(row.user, row.provider, row.account)
   sealed.forget(row.id)
-  events.emit('revoked', row)
   return { connection: toConnection(row, now()), ...revocation }
 }
 

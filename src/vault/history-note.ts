@@ -24,6 +24,10 @@ export interface RefreshedNote extends WrittenAt {
   rotated: boolean
   /** The scopes granted from now on, when they are others than before. */
   scopes?: readonly string[]
+  /** When the request left, by the store's clock, in milliseconds since 1970. */
+  sentAt?: number
+  /** When it was answered by the provider's own clock (its `Date`, to the second), in milliseconds since 1970. */
+  answeredAt?: number
 }
 
 /** What went wrong, in the words of whoever said it. Filled by failure-words.ts. */
@@ -46,6 +50,8 @@ export interface RefreshFailedNote extends FailureWords {
   retryInMs: number
   /** What the provider asked for in `Retry-After`, in seconds. */
   retryAfterSeconds?: number
+  /** As in {@link RefreshedNote}, when there was an answer. */
+  answeredAt?: number
 }
 
 /** The provider refused the grant. */

@@ -1,10 +1,5 @@
 // What is inside an open vault: its parts, made once and handed to whatever works with them.
-import {
-  type Registration,
-  type RequestOptions,
-  refreshTokenGrant,
-  resolveEndpoints,
-} from '../oauth/index.ts'
+import { type Registration, type RequestOptions, resolveEndpoints } from '../oauth/index.ts'
 import { auditedRefresh, auditLogOf, type StoredAuditLog } from './audit-log.ts'
 import { ConnectionReader } from './connection-reader.ts'
 import { revokeGrant } from './disconnect.ts'
@@ -12,9 +7,12 @@ import { EventStream } from './event-stream.ts'
 import type { CurrentKeyring } from './key-ring.ts'
 import type { VaultParts } from './open.ts'
 import type { VaultOptions } from './options.ts'
-import { pause } from './pause.ts'
+import { idle, pause } from './pause.ts'
 import { PendingAuthorizations } from './pending.ts'
+import { ProviderGates } from './provider-gate.ts'
+import { RecentUse } from './recent-use.ts'
 import { Refresher } from './refresh.ts'
+import { refreshRequests } from './refresh-request.ts'
 import { SealedTokens } from './sealed-tokens.ts'
 import type { Store } from './store.ts'
 import { TokenCache } from './token-cache.ts'
@@ -31,6 +29,10 @@ export interface Interior {
   readonly pending: PendingAuthorizations
   readonly events: EventStream
   readonly audit: StoredAuditLog
+  /** How much is asked of each provider. */
+  readonly gates: ProviderGates
+  /** What somebody asked for lately. */
+  readonly use: RecentUse
   readonly refresher: Refresher
   readonly reader: ConnectionReader
   /** The clock that expiry is judged by, in milliseconds since 1970: the option's, else the store's. */
@@ -42,44 +44,52 @@ export interface Interior {
 }
 
 /** Makes the parts. */
-export function furnish({ store, keys, clients, tenant, options }: VaultParts): Interior {
-  const { earlySeconds = 300, cacheSize = 1000, fetch, allowInsecureRequests } = options
+export async function furnish({ store, keys, clients, tenant, options }: VaultParts): Promise<Interior> {
+  const { earlySeconds = 300, usedWithinSeconds, cacheSize = 1000 } = options
+  const { fetch, allowInsecureRequests, random = Math.random, sleep = pause } = options
   const now = options.now ?? (() => store.now())
   const cache = new TokenCache(cacheSize, now)
+  const sealed = new SealedTokens(keys, earlySeconds, cacheSize, { usedWithinSeconds, random })
   const basis = {
-    ...{ store, tenant, options, now, keys, cache },
-    sealed: new SealedTokens(keys, earlySeconds, cacheSize),
+    ...{ store, tenant, options, now, keys, cache, sealed },
     pending: new PendingAuthorizations(store, keys, tenant),
-    events: new EventStream(cache, now),
+    events: new EventStream({ store, cache, sealed, now, sleep: options.sleep ?? idle }),
     audit: auditLogOf({ store, tenant, keyring: keys }, options),
+    gates: new ProviderGates({ now: () => store.now(), random, sleep }),
+    use: new RecentUse({ store, idle: options.sleep ?? idle }),
     registration: (providerId: string) => clients.registration(providerId),
     requestOptions: { fetch, now, allowInsecureRequests },
   }
   if (options.onEvent !== undefined) basis.events.subscribe(options.onEvent)
+  await basis.events.start()
   const refresher = newRefresher(basis)
   return { ...basis, refresher, reader: new ConnectionReader({ ...basis, refresher }) }
 }
 
 function newRefresher(inside: Omit<Interior, 'refresher' | 'reader'>): Refresher {
-  const { options, requestOptions, events, audit } = inside
+  const { store, sealed, gates, options, requestOptions, events, audit } = inside
   const { random = Math.random, leaseMs = 15_000, refreshTimeoutMs = 60_000, sleep = pause } = options
   return new Refresher({
-    ...{ store: inside.store, sealed: inside.sealed, registration: inside.registration },
+    ...{ store, sealed, gates, registration: inside.registration },
     ...{ now: inside.now, random, sleep, leaseMs, waitMs: refreshTimeoutMs + 2 * leaseMs },
     prepare: async ({ provider, client }) => ({
       provider: await resolveEndpoints(provider, client, requestOptions),
       client,
     }),
-    refresh: ({ provider, client }, tokens) =>
-      refreshTokenGrant(provider, client, tokens, { ...requestOptions, timeoutMs: refreshTimeoutMs }),
+    refresh: refreshRequests({ ...requestOptions, timeoutMs: refreshTimeoutMs }),
     abandon: async (registration, tokens) => {
       await revokeGrant(registration, tokens, requestOptions).catch(() => {
         // The person disconnected while it was under way, and the provider cannot be told: it ends by itself.
       })
     },
-    emit: (type, row, error) => {
-      events.emit(type, row, error)
-      if (type !== 'scope_changed') audit.record(auditedRefresh(row, error))
+    record: async (change, write) => {
+      const row = await events.record(change, write)
+      if (row !== undefined) audit.record(auditedRefresh(row, change.error))
+      return row
+    },
+    unsaved: (row, error) => {
+      events.emit('refresh_failed', row, error)
+      audit.record(auditedRefresh(row, error))
     },
   })
 }

@@ -1,10 +1,12 @@
 // Keeping a grant that a person has just given: from a flow of one's own, or from a callback (RFC 6749 section 4.1.2).
 import { argumentError, CallbackError } from '../errors.ts'
 import { authorizationCodeGrant, callbackState, type TokenSet } from '../oauth/index.ts'
+import type { Provider } from '../providers/index.ts'
 import { assertAddress, type Connection, type ConnectionAddress, toConnection } from './connection.ts'
 import { notConnected } from './connection-errors.ts'
+import { historyNote } from './history-note.ts'
 import type { Interior } from './interior.ts'
-import type { RowAddress } from './store.ts'
+import type { ConnectionRow, RowAddress } from './store.ts'
 import type { FinishOptions } from './vault.ts'
 
 /** Keeps a grant, in place of any earlier one at that address. */
@@ -13,31 +15,56 @@ export async function saveGrant(
   address: ConnectionAddress,
   tokens: TokenSet,
 ): Promise<Connection> {
-  const { store, sealed, cache, events, audit } = inside
+  const { audit } = inside
   const place: RowAddress = { ...labelled(address), tenant: inside.tenant }
+  const server = await providerOf(inside, place.provider)
   for (;;) {
-    const [before] = await store.list(place)
-    const id = before?.id ?? globalThis.crypto.randomUUID()
-    const generation = (before?.generation ?? 0) + 1
-    const put = () =>
-      store.putGrant({ ...place, ...sealed.seal({ ...place, id, generation }, tokens), id, generation })
-    if (await sealed.writing(put)) {
-      cache.forget(place.user, place.provider, place.account)
-      const row = await store.get(id)
-      if (row === undefined) throw notConnected(place)
-      events.emit('connected', row)
-      const { user, provider, account } = row
-      const detail = { scopes: JSON.parse(row.scopes).join(' ') }
-      audit.record({
-        action: 'consent',
-        outcome: 'ok',
-        user,
-        connections: [{ id, provider, account }],
-        detail,
-      })
-      await audit.flush()
-      return toConnection(row, inside.now())
-    }
+    const row = await putGrant(inside, place, tokens, server)
+    if (row === undefined) continue
+    const { id, user, provider, account } = row
+    const detail = { scopes: JSON.parse(row.scopes).join(' ') }
+    audit.record({
+      action: 'consent',
+      outcome: 'ok',
+      user,
+      connections: [{ id, provider, account }],
+      detail,
+    })
+    await audit.flush()
+    return toConnection(row, inside.now())
+  }
+}
+
+/** `undefined`: somebody else was faster; look again. */
+async function putGrant(
+  { store, sealed, events }: Interior,
+  place: RowAddress,
+  tokens: TokenSet,
+  provider: Provider | undefined,
+): Promise<ConnectionRow | undefined> {
+  const [before] = await store.list(place)
+  const id = before?.id ?? globalThis.crypto.randomUUID()
+  const generation = (before?.generation ?? 0) + 1
+  const note = historyNote('connected', { scopes: tokens.scopes, origin: store.origin })
+  const put = () => {
+    const life = { provider, usedAt: store.now(), grantedAt: store.now() }
+    const grant = sealed.seal({ ...place, id, generation }, tokens, life)
+    return store.putGrant({ ...place, ...grant, id, generation }, note)
+  }
+  return events.record({ type: 'connected', id, generation }, async () => {
+    if (!(await sealed.writing(put))) return undefined
+    const row = await store.get(id)
+    if (row === undefined) throw notConnected(place)
+    return row
+  })
+}
+
+/** What is known of a provider: a grant may be kept before we are registered there. */
+async function providerOf(inside: Interior, providerId: string): Promise<Provider | undefined> {
+  try {
+    return (await inside.registration(providerId)).provider
+  } catch {
+    return undefined
   }
 }
 

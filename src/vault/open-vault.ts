@@ -7,6 +7,8 @@ import { notConnected } from './connection-errors.ts'
 import { pick, unrevoked, type VaultTokenRequest } from './connection-reader.ts'
 import { ConnectionSource } from './connection-source.ts'
 import { disconnectRow } from './disconnect.ts'
+import { explainConnection } from './explain.ts'
+import type { ExplainOptions, Explanation } from './explanation.ts'
 import { missingScopes } from './granted-scopes.ts'
 import { furnish, type Interior } from './interior.ts'
 import { finishAuthorization, saveGrant } from './new-grant.ts'
@@ -24,7 +26,13 @@ import {
 
 /** {@link Vault.open}. */
 export async function openVault(options: VaultOptions): Promise<Vault> {
-  return new OpenVault(furnish(await openParts(options)))
+  const parts = await openParts(options)
+  try {
+    return new OpenVault(await furnish(parts))
+  } catch (error) {
+    await parts.store.close()
+    throw error
+  }
 }
 
 class OpenVault extends Vault {
@@ -51,6 +59,10 @@ class OpenVault extends Vault {
     return row === undefined ? undefined : toConnection(row, this.#inside.now())
   }
 
+  async explain(idOrAddress: string | ConnectionAddress, options?: ExplainOptions): Promise<Explanation> {
+    return explainConnection(this.#opened(), idOrAddress, options)
+  }
+
   async save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection> {
     if (!(tokens instanceof TokenSet)) throw argumentError('vault.save needs a TokenSet.')
     return this.#beforeClosing((inside) => saveGrant(inside, address, tokens))
@@ -62,13 +74,16 @@ class OpenVault extends Vault {
     const { user, provider, account } = address
     const scopes = options.scopes ?? []
     const key = cacheKey(user, provider, account)
-    const remember = (tokens: TokenSet, until: number) => cache.set(key, tokens, until)
     return new ConnectionSource(
       cache,
       key,
       now,
       (tokens) => missingScopes(tokens.scopes, scopes).length === 0,
-      (request) => this.#opened().reader.read({ user, provider, account }, { ...request, scopes }, remember),
+      (request) => {
+        const mark = cache.mark(key)
+        const remember = (tokens: TokenSet, until: number) => cache.set(key, tokens, until, mark)
+        return this.#opened().reader.read({ user, provider, account }, { ...request, scopes }, remember)
+      },
     )
   }
 
@@ -117,8 +132,9 @@ class OpenVault extends Vault {
   }
 
   async #close(): Promise<void> {
-    const { refresher, audit, cache, sealed, store } = this.#inside
-    await Promise.allSettled([refresher.close(), ...this.#changing])
+    const { refresher, use, events, audit, cache, sealed, store } = this.#inside
+    await Promise.allSettled([refresher.close(), use.close(), ...this.#changing])
+    await events.close()
     await audit.close()
     cache.clear()
     sealed.forgetAll()

@@ -39,7 +39,7 @@ export async function openParts(options: VaultOptions): Promise<VaultParts> {
 }
 
 function assertOptions({ leaseMs, ...options }: VaultOptions, tenant: string): void {
-  for (const name of ['earlySeconds', 'refreshTimeoutMs', 'cacheSize'] as const) {
+  for (const name of ['earlySeconds', 'usedWithinSeconds', 'refreshTimeoutMs', 'cacheSize'] as const) {
     const value = options[name]
     if (value !== undefined && !(Number.isFinite(value) && value >= 0))
       throw argumentError(`Vault.open: ${name} must be a number of at least 0.`)

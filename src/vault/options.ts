@@ -3,7 +3,7 @@
 import type { Environment } from '../config/index.ts'
 import type { ClientEntry, RegistrationSource } from '../oauth/index.ts'
 import type { AuditLevel } from './audit.ts'
-import type { VaultEvent } from './event.ts'
+import type { VaultListener } from './event.ts'
 import type { KeyProvider } from './keys.ts'
 import type { Store } from './store.ts'
 
@@ -32,14 +32,19 @@ export interface VaultOptions {
   sleep?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined
   /** How long before its end a token is renewed in the background, in seconds; at most a fifth of its life. Default 300. */
   earlySeconds?: number | undefined
+  /**
+   * A connection that nobody asked for this long is idle: `keepFresh` renews it only as often as its refresh token needs,
+   * in seconds. Default 86 400, a day.
+   */
+  usedWithinSeconds?: number | undefined
   /** How long a process that crashed while it refreshed keeps others from trying, in milliseconds, 100 to 600 000. Default 15 000. */
   leaseMs?: number | undefined
   /** Time limit of a refresh request, in milliseconds. Default 60 000: a slow answer still carries the only new token. */
   refreshTimeoutMs?: number | undefined
   /** How many live token sets are held in memory, at most; and twice as many opened ones, so that an unchanged row is not opened again. Default 1000. */
   cacheSize?: number | undefined
-  /** Hears what happens to connections. What it throws is ignored. */
-  onEvent?: ((event: VaultEvent) => void) | undefined
+  /** Hears what happens to connections, in order for each: as `vault.subscribe`, from the beginning. */
+  onEvent?: VaultListener | undefined
   /**
    * What the audit log gets: `all`, `changes` (no uses by tools and commands) or `off`. Default: `all`, about one write
    * a second while something happens; `off` for `memory:`.

@@ -2,6 +2,15 @@
 
 /** Resolves after that time, or when the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return wait(ms, signal, true)
+}
+
+/** {@link pause}, without keeping the process alive for it. */
+export function idle(ms: number, signal: AbortSignal): Promise<void> {
+  return wait(ms, signal, false)
+}
+
+function wait(ms: number, signal: AbortSignal, keepsAlive: boolean): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve()
     const done = () => {
@@ -10,6 +19,8 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve()
     }
     const timer = setTimeout(done, ms)
+    // Runtimes other than Node give a number.
+    if (!keepsAlive) (timer as { unref?: () => void }).unref?.()
     signal.addEventListener('abort', done, { once: true })
   })
 }

@@ -27,6 +27,9 @@ export interface DiagnosedFailure {
   retryAfterSeconds: number | undefined
 }
 
+/** Nothing was sent, and nothing is wrong with the connection: it is left to others, or to later. */
+export class Postponed extends RefreshFailedError {}
+
 const reasons: Readonly<Record<FailureKind, string>> = {
   dead: 'refused',
   ours: 'client_refused',

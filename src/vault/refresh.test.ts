@@ -313,27 +313,41 @@ describe('a late finisher', () => {
     expect(await world.row()).toMatchObject({ status: 'active', generation: 2, reason: null })
   })
 
-  it('with an older answer yields to what the other saved', async () => {
+  it('with an older answer yields to what the other saved, however late it is read', async () => {
     const { world, one, two, first, second, request, takeover } = await takenOver()
-    const early = world.storeTime
     await world.pass(500, two)
     takeover.answer(tokensOf(3, world.storeTime))
     expect((await second).accessToken).toBe('access-3')
-    request.answer(tokensOf(2, early))
+    await world.pass(5000, two)
+    request.answer(tokensOf(2, world.storeTime))
     await world.pass(500, one)
     expect((await first).accessToken).toBe('access-3')
     expect((await world.tokens()).refreshToken).toBe('refresh-3')
+    expect(one.events).toEqual([])
   })
 
-  it('with the newer answer is saved over what the other saved', async () => {
+  it('whose request left last is saved over what the other saved', async () => {
     const { world, one, two, first, second, request, takeover } = await takenOver()
+    request.answer(tokensOf(3, world.storeTime))
+    await world.pass(500, one)
+    await first
+    takeover.answer(tokensOf(4, world.storeTime))
+    await world.pass(500, two)
+    expect((await second).accessToken).toBe('access-4')
+    expect(await world.row()).toMatchObject({ generation: 3, leaseOwner: null })
+    expect((await world.tokens()).refreshToken).toBe('refresh-4')
+  })
+
+  it('that the provider answered last, by its own clock, is saved over what the other saved', async () => {
+    const { world, one, two, first, second, request, takeover } = await takenOver()
+    takeover.sending.answeredAt(start)
     takeover.answer(tokensOf(3, world.storeTime))
     await world.pass(500, two)
     await second
+    request.sending.answeredAt(start + 2000)
     request.answer(tokensOf(4, world.storeTime))
     await world.pass(500, one)
     expect((await first).accessToken).toBe('access-4')
-    expect(await world.row()).toMatchObject({ generation: 3 })
     expect((await world.tokens()).refreshToken).toBe('refresh-4')
   })
 

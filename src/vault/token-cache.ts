@@ -9,6 +9,8 @@ interface Entry {
 
 /** Longest time after which the store is asked again: what another process disconnects ends here by then. */
 const longestMs = 60_000
+/** Marks are kept by a hash of the key: two keys with the same one only cost each other a read. */
+const marks = 1024
 
 /**
  * Token sets by connection address. The oldest entry makes room for a new one: a token that was dropped costs one
@@ -18,6 +20,8 @@ export class TokenCache {
   readonly #entries = new Map<string, Entry>()
   readonly #limit: number
   readonly #now: () => number
+  /** How often something was forgotten. */
+  readonly #forgotten = new Uint32Array(marks)
 
   /** @param limit how many token sets are held at most. */
   constructor(limit: number, now: () => number) {
@@ -34,8 +38,14 @@ export class TokenCache {
     return leftMs > 0 && leftMs <= longestMs ? entry.tokens : undefined
   }
 
+  /** Taken before the store is read, and given to {@link set}: what was forgotten meanwhile is not remembered again. */
+  mark(key: string): number {
+    return this.#forgotten[slot(key)] ?? 0
+  }
+
   /** @param freshUntil when the token set is due for renewal, or ends; it is forgotten after a minute in any case. */
-  set(key: string, tokens: TokenSet, freshUntil: number): void {
+  set(key: string, tokens: TokenSet, freshUntil: number, mark: number): void {
+    if (mark !== this.mark(key)) return
     const until = Math.min(freshUntil, this.#now() + longestMs)
     this.#entries.delete(key)
     if (this.#entries.size >= this.#limit) {
@@ -47,14 +57,23 @@ export class TokenCache {
 
   /** Forgets what may have changed at an address: under its account, and under no account. */
   forget(user: string, provider: string, account: string): void {
-    this.#entries.delete(cacheKey(user, provider, account))
-    this.#entries.delete(cacheKey(user, provider, undefined))
+    for (const key of [cacheKey(user, provider, account), cacheKey(user, provider, undefined)]) {
+      this.#entries.delete(key)
+      this.#forgotten[slot(key)] = this.mark(key) + 1
+    }
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#entries.clear()
+    for (const [at, count] of this.#forgotten.entries()) this.#forgotten[at] = count + 1
   }
+}
+
+function slot(key: string): number {
+  let hash = 0
+  for (let at = 0; at < key.length; at += 1) hash = (Math.imul(hash, 31) + key.charCodeAt(at)) | 0
+  return (hash >>> 0) % marks
 }
 
 /** One text per address; no two addresses share one. */

@@ -114,6 +114,7 @@ describe('opening', () => {
       get(target, name) {
         const member: unknown = Reflect.get(target, name, target)
         if (typeof member !== 'function') return member
+        if (name === 'now') return member.bind(target)
         return async (...values: unknown[]) => member.apply(target, values)
       },
     })

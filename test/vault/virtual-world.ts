@@ -5,7 +5,8 @@ import { type Registration, TokenSet } from '../../src/oauth/index.ts'
 import { defineProvider } from '../../src/providers/index.ts'
 import { generateKey, Keyring, SealingKey } from '../../src/seal.ts'
 import { memoryStore } from '../../src/vault/memory-store.ts'
-import { Refresher, type RefreshParts } from '../../src/vault/refresh.ts'
+import { ProviderGates } from '../../src/vault/provider-gate.ts'
+import { Refresher, type RefreshParts, type Sending } from '../../src/vault/refresh.ts'
 import { SealedTokens } from '../../src/vault/sealed-tokens.ts'
 import type { ConnectionRow, Store } from '../../src/vault/store.ts'
 
@@ -58,6 +59,7 @@ export class VirtualTime {
 /** A request in the provider's hands: the test decides when and how it ends. */
 export interface Request {
   refreshToken: string | undefined
+  sending: Sending
   answer: (tokens: TokenSet) => void
   fail: (error: unknown) => void
 }
@@ -103,14 +105,20 @@ export class World {
     const requests: Request[] = []
     const events: string[] = []
     const abandoned: TokenSet[] = []
+    const gates = new ProviderGates({ now: () => this.storeTime, random: () => 0.5, sleep: time.sleep })
     const refresher = new Refresher({
       ...{ store: this.store, sealed: this.sealed, now: time.now, sleep: time.sleep, random: () => 0.5 },
-      ...{ leaseMs: 1000, waitMs: 60_000, registration: async () => registration },
+      ...{ leaseMs: 1000, waitMs: 60_000, registration: async () => registration, gates },
       prepare: async (found) => found,
-      refresh: (_registration, { refreshToken }) =>
-        new Promise((answer, fail) => requests.push({ refreshToken, answer, fail })),
+      refresh: (_registration, { refreshToken }, sending) =>
+        new Promise((answer, fail) => requests.push({ refreshToken, sending, answer, fail })),
       abandon: async (_registration, tokens) => void abandoned.push(tokens),
-      emit: (type) => void events.push(type),
+      record: async ({ type, scopesChanged = false }, write) => {
+        const row = await write()
+        if (row !== undefined) events.push(type, ...(scopesChanged ? ['scope_changed'] : []))
+        return row
+      },
+      unsaved: () => void events.push('refresh_failed'),
       ...changes,
     })
     return { refresher, time, requests, events, abandoned }
@@ -156,20 +164,36 @@ export function only<T>(list: readonly T[]): T {
 }
 
 /** The same store, one method of which may throw. */
-export function withFailing(
-  store: Store,
-  name: 'writeIntent' | 'saveTokens',
-  failing: () => Error | undefined,
-): Store {
+export function withFailing(store: Store, name: keyof Store, failing: () => Error | undefined): Store {
+  return withBefore(store, name, () => {
+    const error = failing()
+    if (error !== undefined) throw error
+  })
+}
+
+/** The same store, one method of which is acknowledged late, or not at all. */
+export function withAfter(store: Store, name: keyof Store, then: () => Promise<void>): Store {
+  return replaced(store, name, async (run) => {
+    const result = await run()
+    await then()
+    return result
+  })
+}
+
+function withBefore(store: Store, name: keyof Store, before: () => void): Store {
+  return replaced(store, name, (run) => {
+    before()
+    return run()
+  })
+}
+
+function replaced(store: Store, name: keyof Store, around: (run: () => unknown) => unknown): Store {
   return new Proxy(store, {
     get(target, property) {
-      const error = property === name ? failing() : undefined
-      if (error !== undefined)
-        return () => {
-          throw error
-        }
       const value: unknown = Reflect.get(target, property, target)
-      return typeof value === 'function' ? value.bind(target) : value
+      if (typeof value !== 'function') return value
+      const run = value.bind(target)
+      return property === name ? (...values: unknown[]) => around(() => run(...values)) : run
     },
   })
 }

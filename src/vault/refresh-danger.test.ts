@@ -1,0 +1,304 @@
+// The narrow places of the refresh protocol, on a virtual clock: a process that stands still in the worst moment, a store
+// whose acknowledgement is lost, a verdict that the store cannot take, a connection that is made again meanwhile.
+import { describe, expect, it } from 'vitest'
+import {
+  caught,
+  only,
+  outage,
+  type Process,
+  place,
+  refused,
+  settle,
+  start,
+  tokensOf,
+  World,
+  withAfter,
+  withFailing,
+} from '../../test/vault/virtual-world.ts'
+import { StoreError } from '../errors.ts'
+import { readHistoryNote } from './history-note.ts'
+
+const busy = () => new StoreError('store_busy', 'busy')
+
+describe('a process that stands still between its intent and its request', () => {
+  /** One's intent is on the disk, but it learns of it only when `goOn` is called. */
+  async function stopped() {
+    const world = new World()
+    const row = await world.connect()
+    let goOn = () => {}
+    let isStopped = true
+    const standStill = () =>
+      isStopped ? new Promise<void>((resolve) => (goOn = resolve)) : Promise.resolve()
+    const one = world.process({ store: withAfter(world.store, 'writeIntent', standStill) })
+    const two = world.process()
+    const first = one.refresher.refresh(row)
+    await settle()
+    const resume = () => {
+      isStopped = false
+      goOn()
+    }
+    return { world, row, one, two, first, resume }
+  }
+
+  it('sends nothing when another took over, and serves what that one saved', async () => {
+    const { world, row, one, two, first, resume } = await stopped()
+    await world.pass(1100, two)
+    const second = two.refresher.refresh(row)
+    await world.pass(300, two)
+    only(two.requests).answer(tokensOf(2, world.storeTime))
+    expect((await second).accessToken).toBe('access-2')
+    resume()
+    await world.pass(1000, one)
+    expect((await first).accessToken).toBe('access-2')
+    expect(one.requests).toEqual([])
+  })
+
+  it('sends nothing while the other is at it', async () => {
+    const { world, row, one, two, first, resume } = await stopped()
+    await world.pass(1100, two)
+    const second = two.refresher.refresh(row)
+    await world.pass(300, two)
+    resume()
+    await world.pass(2000, one, two)
+    expect(one.requests).toEqual([])
+    only(two.requests).answer(tokensOf(2, world.storeTime))
+    await world.pass(500, one, two)
+    expect([(await first).accessToken, (await second).accessToken]).toEqual(['access-2', 'access-2'])
+  })
+
+  it('proves its lease again and sends, when nobody took over', async () => {
+    const { world, one, first, resume } = await stopped()
+    world.storeTime += 900
+    resume()
+    await settle()
+    expect((await world.row()).leaseUntil).toBe(start + 1900)
+    only(one.requests).answer(tokensOf(2, world.storeTime))
+    expect((await first).accessToken).toBe('access-2')
+  })
+
+  it('is stopped at the last moment, too: right before the request leaves', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const two = world.process()
+    let leave = () => {}
+    const sent: string[] = []
+    const one = world.process({
+      refresh: async (_registration, { refreshToken }, sending) => {
+        await new Promise<void>((resolve) => (leave = resolve))
+        await sending.assertInTime()
+        sent.push(refreshToken ?? '')
+        return tokensOf(2, world.storeTime)
+      },
+    })
+    const first = one.refresher.refresh(row)
+    await settle()
+    await world.pass(1100, two)
+    const second = two.refresher.refresh(row)
+    await world.pass(300, two)
+    only(two.requests).answer(tokensOf(2, world.storeTime))
+    await second
+    leave()
+    await world.pass(500, one)
+    expect((await first).accessToken).toBe('access-2')
+    expect(sent).toEqual([])
+  })
+
+  it('gives up after three proofs that came too late, retryably', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const late = async () => {
+      world.storeTime += 400
+    }
+    const one = world.process({ store: withAfter(world.store, 'writeIntent', late) })
+    const error = await caught(one.refresher.refresh(row))
+    expect(error).toMatchObject({ name: 'RefreshFailedError', retryable: true })
+    expect(one.requests).toEqual([])
+    expect(await world.row()).toMatchObject({ status: 'active', leaseOwner: null, failures: 0 })
+  })
+})
+
+describe('a lost acknowledgement', () => {
+  const lost = (times: number) => {
+    let left = times
+    return async () => {
+      left -= 1
+      if (left >= 0) throw busy()
+    }
+  }
+
+  it('of the saving is not taken for somebody else’s newer token', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({ store: withAfter(world.store, 'saveTokens', lost(1)) })
+    const result = one.refresher.refresh(row)
+    await settle()
+    only(one.requests).answer(tokensOf(2, start))
+    await world.pass(200, one)
+    expect((await result).accessToken).toBe('access-2')
+    expect(await world.row()).toMatchObject({ generation: 2, leaseOwner: null })
+    expect(one.events).toEqual(['refresh_failed', 'refreshed'])
+  })
+
+  it('of the verdict costs no second probe', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({ store: withAfter(world.store, 'markNeedsReconnect', lost(1)) })
+    const result = caught(one.refresher.refresh(row))
+    await settle()
+    only(one.requests).fail(refused('invalid_grant'))
+    await world.pass(200, one)
+    expect(await result).toMatchObject({ code: 'needs_reconnect' })
+    expect(one.requests).toHaveLength(1)
+  })
+})
+
+describe('an outcome that the store cannot take', () => {
+  async function unable(name: 'markNeedsReconnect' | 'recordFailure') {
+    const world = new World()
+    const row = await world.connect()
+    let failing = true
+    const store = withFailing(world.store, name, () => (failing ? busy() : undefined))
+    const mend = () => {
+      failing = false
+    }
+    return { world, row, one: world.process({ store }), mend }
+  }
+
+  it('that the grant is dead: nobody probes again, and it is written as soon as it can be', async () => {
+    const { world, row, one, mend } = await unable('markNeedsReconnect')
+    const two = world.process()
+    const result = caught(one.refresher.refresh(row))
+    await settle()
+    only(one.requests).fail(refused('invalid_grant'))
+    await world.pass(6000, one)
+    expect(await result).toMatchObject({ name: 'StoreError', code: 'store_unavailable' })
+    const again = caught(one.refresher.refresh(row))
+    const other = caught(two.refresher.refresh(row))
+    await world.pass(1000, one, two)
+    mend()
+    await world.pass(3000, one, two)
+    expect(await again).toMatchObject({ code: 'needs_reconnect' })
+    expect(await other).toMatchObject({ code: 'needs_reconnect' })
+    expect([...one.requests, ...two.requests]).toHaveLength(1)
+    expect(one.events).toEqual(['needs_reconnect'])
+  })
+
+  it('that the provider is down: it is left alone all the same', async () => {
+    const { world, row, one, mend } = await unable('recordFailure')
+    const result = caught(one.refresher.refresh(row))
+    await settle()
+    only(one.requests).fail(outage())
+    await world.pass(6000, one)
+    await result
+    expect(one.requests).toHaveLength(1)
+    mend()
+    await world.pass(2000, one)
+    expect(await world.row()).toMatchObject({ failures: 1, leaseOwner: null })
+  })
+})
+
+describe('closing', () => {
+  it('goes on saving an answer for a while when the store is unable to take it', async () => {
+    const world = new World()
+    const row = await world.connect()
+    let failing = true
+    const store = withFailing(world.store, 'saveTokens', () => (failing ? busy() : undefined))
+    const one = world.process({ store })
+    const result = one.refresher.refresh(row)
+    await settle()
+    only(one.requests).answer(tokensOf(2, start))
+    await settle()
+    const closing = one.refresher.close()
+    await world.pass(3000, one)
+    failing = false
+    await world.pass(1000, one)
+    await closing
+    expect((await result).accessToken).toBe('access-2')
+    expect(await world.row()).toMatchObject({ generation: 2 })
+  })
+
+  it('ends all the same when the store stays unable', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({ store: withFailing(world.store, 'saveTokens', busy) })
+    const result = caught(one.refresher.refresh(row))
+    await settle()
+    only(one.requests).answer(tokensOf(2, start))
+    await settle()
+    let closed = false
+    const closing = one.refresher.close().then(() => {
+      closed = true
+    })
+    await world.pass(9000, one)
+    expect(closed).toBe(false)
+    await world.pass(3000, one)
+    await closing
+    expect(await result).toMatchObject({ name: 'StoreError' })
+  })
+})
+
+describe('a connection that was made again meanwhile', () => {
+  it('is not ended by revoking what a refresh of the one before received', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process()
+    const result = caught(one.refresher.refresh(row))
+    await settle()
+    await world.store.markRevoked('id')
+    await world.store.deleteRevoked('id')
+    const again = { ...place, id: 'again', generation: 1 }
+    await world.store.putGrant({ ...again, ...world.sealed.seal(again, tokensOf(9, start)) })
+    only(one.requests).answer(tokensOf(2, start))
+    expect(await result).toMatchObject({ code: 'not_connected' })
+    expect(one.abandoned).toEqual([])
+  })
+})
+
+describe('what history says', () => {
+  async function notes(one: Process, world: World, answer: () => void) {
+    const result = caught(one.refresher.refresh(await world.row())).catch(() => {})
+    await settle()
+    answer()
+    await settle()
+    await Promise.race([result, settle()])
+    return world.store.history('id')
+  }
+
+  it('of a refresh: how long it took, and whether the refresh token was replaced', async () => {
+    const world = new World()
+    await world.connect()
+    const one = world.process()
+    const entries = await notes(one, world, () => {
+      world.storeTime += 250
+      only(one.requests).sending.answeredAt(start + 1000)
+      only(one.requests).answer(tokensOf(2, start).with({ scopes: ['b', 'a'] }))
+    })
+    const entry = only(entries.filter(({ type }) => type === 'refreshed'))
+    expect(readHistoryNote(entry, 'refreshed')).toEqual({
+      ...{ ms: 250, rotated: true, scopes: ['b', 'a'], sentAt: start, answeredAt: start + 1000 },
+    })
+    expect(one.events).toEqual(['refreshed', 'scope_changed'])
+  })
+
+  it('of a failure: what was said, and when it is tried again', async () => {
+    const world = new World()
+    await world.connect()
+    const one = world.process()
+    const entries = await notes(one, world, () => only(one.requests).fail(refused('invalid_client', 401)))
+    const entry = only(entries.filter(({ type }) => type === 'refresh_failed'))
+    expect(readHistoryNote(entry, 'refresh_failed')).toEqual({
+      ...{ kind: 'ours', status: 401, error: '"invalid_client"', retryInMs: 500 },
+    })
+  })
+
+  it('of the end: the provider’s word for it, and whether a refresh was interrupted', async () => {
+    const world = new World()
+    await world.connect()
+    const one = world.process()
+    const entries = await notes(one, world, () => only(one.requests).fail(refused('invalid_grant')))
+    const entry = only(entries.filter(({ type }) => type === 'needs_reconnect'))
+    expect(readHistoryNote(entry, 'needs_reconnect')).toEqual({
+      ...{ error: '"invalid_grant"', status: 400, interrupted: false },
+    })
+  })
+})

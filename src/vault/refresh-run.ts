@@ -1,0 +1,214 @@
+// The refresh of one connection in this process, from "its tokens are old" to newer ones: waits for other processes, sits
+// out a hiccup of the provider, tries again. Everybody in this process who needs that connection waits for the same run.
+import { RefreshFailedError, StoreError } from '../errors.ts'
+import type { Registration, TokenSet } from '../oauth/index.ts'
+import { needsReconnect, notConnected } from './connection-errors.ts'
+import type { ProviderGate } from './provider-gate.ts'
+import { storedWithin } from './refresh-answer.ts'
+import { type Attempt, RefreshAttempt } from './refresh-attempt.ts'
+import { Postponed, pauseLeftMs } from './refresh-failure.ts'
+import { RefreshLease } from './refresh-lease.ts'
+import type { RefreshParts } from './refresh-parts.ts'
+import type { ConnectionRow, TokenRow } from './store.ts'
+
+/** How long callers without a valid token sit out a provider's hiccup, in milliseconds, and how often it may fail. */
+const patienceMs = 5000
+const patientFailures = 3
+
+/** What a refresh is for. */
+export interface RefreshWish {
+  /** Nobody waits for it: one attempt, after those that somebody waits for, and only if it can begin soon. */
+  background?: boolean
+  /** Somebody asked for it by hand: the pause after failures is not kept, once. */
+  force?: boolean
+}
+
+/** What the runs of one process share. */
+export interface RunSurroundings {
+  parts: RefreshParts
+  /** Outcomes that the store has not taken yet, by connection id. */
+  storing: Map<string, Promise<Attempt>>
+  /** Aborts when the vault is closed. */
+  closing: AbortSignal
+}
+
+/** One run. */
+export class RefreshRun {
+  readonly #first: TokenRow
+  readonly #around: RunSurroundings
+  readonly #urgency: { background: boolean; force: boolean }
+  readonly #gate: ProviderGate
+  #seenGeneration: number
+  #failure: RefreshFailedError | undefined
+  #failed = 0
+  #satOutMs = 0
+  /** Which other process is waited for, and for how long so far. */
+  #other: string | null = null
+  #waitedMs = 0
+
+  constructor(first: TokenRow, { background = false, force = false }: RefreshWish, around: RunSurroundings) {
+    this.#first = first
+    this.#around = around
+    this.#urgency = { background, force }
+    this.#gate = around.parts.gates.at(first.provider)
+    this.#seenGeneration = first.generation
+  }
+
+  /** Somebody waits for it after all. */
+  hurry(): void {
+    this.#urgency.background = false
+  }
+
+  /** Runs it to its end. */
+  async run(): Promise<TokenSet> {
+    const { parts, storing, closing } = this.#around
+    const registration = await parts.registration(this.#first.provider)
+    if (registration.provider.refresh === 'none') throw needsReconnect(this.#first, 'not_renewable', [])
+    for (let turn = 0; ; turn += 1) {
+      if (closing.aborted) throw closedError()
+      const [row, newer] = await parts.sealed.reading(() => this.#look())
+      if (newer !== undefined) return newer
+      this.#seenGeneration = row.generation
+      const unstored = storing.get(row.id)
+      const pauseMs = this.#urgency.force ? 0 : pauseLeftMs(row.retryAt, parts.store.now())
+      if (unstored !== undefined) await storedWithin(unstored, parts, closing).catch(throwStoreErrors)
+      else if (pauseMs > 0) await this.#sitOut(row, pauseMs)
+      else if (this.#failed >= patientFailures) throw this.#stillFailing(row, pauseMs)
+      else {
+        const attempt = await this.#attempt(row, registration, turn)
+        if (attempt !== undefined && 'tokens' in attempt) return attempt.tokens
+        if (attempt !== undefined) this.#note(attempt.failure)
+      }
+    }
+  }
+
+  /** The row as it is now, and what somebody else saved since, if it is any good. */
+  async #look(): Promise<readonly [ConnectionRow, TokenSet | undefined]> {
+    const { store, sealed, now } = this.#around.parts
+    const row = usable(await store.get(this.#first.id), this.#first)
+    if (row.generation === this.#seenGeneration) return [row, undefined]
+    const tokens = sealed.open(row)
+    return [row, tokens.validFor(0, now()) ? tokens : undefined]
+  }
+
+  #note(failure: RefreshFailedError): void {
+    this.#failure = failure
+    this.#failed += 1
+    this.#urgency.force = false
+  }
+
+  /** Takes its turn at the provider, then the lease, and refreshes; or waits for who has it. */
+  async #attempt(row: ConnectionRow, registration: Registration, turn: number): Promise<Attempt> {
+    const { parts, storing, closing } = this.#around
+    const pass = await this.#gate.enter(this.#urgency, patienceMs, closing)
+    if (pass === undefined) {
+      await this.#waitAtGate(row)
+      return undefined
+    }
+    try {
+      const lease = await RefreshLease.take(parts, row)
+      if (lease !== undefined) {
+        const attempt = new RefreshAttempt(parts, lease, registration, closing)
+        return await attempt.run(pass, (unstored) => remember(storing, row.id, unstored))
+      }
+    } finally {
+      pass.leave('unused')
+    }
+    await this.#waitForOther(row, turn)
+    return undefined
+  }
+
+  /** The circuit is open, or too many are before us. */
+  async #waitAtGate(row: ConnectionRow): Promise<void> {
+    if (this.#around.closing.aborted) return
+    const waitMs = Math.max(1, this.#gate.waitMs)
+    if (this.#urgency.background || !this.#gate.isOpen || this.#satOutMs + waitMs > patienceMs)
+      throw this.#atGate(row, waitMs)
+    await this.#sleep(waitMs)
+  }
+
+  /** Another process is refreshing: look again in a moment, soon at first. */
+  async #waitForOther({ id, provider }: ConnectionRow, turn: number): Promise<void> {
+    const { store, waitMs, random, sleep } = this.#around.parts
+    const row = await store.get(id)
+    if (this.#urgency.background) throw new Postponed(othersWords(provider), { retryable: true })
+    if (row !== undefined && row.leaseOwner !== this.#other) {
+      this.#other = row.leaseOwner
+      this.#waitedMs = 0
+    }
+    if (this.#waitedMs > waitMs) throw stillWaiting(provider, waitMs)
+    const pauseMs = Math.min(250, 15 * 1.5 ** turn) * (0.5 + random())
+    this.#waitedMs += pauseMs
+    await sleep(pauseMs, this.#around.closing)
+  }
+
+  /** A short pause is waited for; a longer outage is the caller's to know about. */
+  async #sitOut(row: ConnectionRow, pauseMs: number): Promise<void> {
+    const passing = row.reason !== 'client_refused' && row.failures < patientFailures
+    const isPatient = passing && !this.#urgency.background && this.#satOutMs + pauseMs <= patienceMs
+    if (!isPatient) throw this.#stillFailing(row, pauseMs)
+    await this.#sleep(pauseMs)
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    this.#satOutMs += ms
+    await this.#around.parts.sleep(ms, this.#around.closing)
+  }
+
+  #stillFailing({ provider, reason, failures }: ConnectionRow, pauseMs: number): RefreshFailedError {
+    const seconds = Math.max(1, Math.ceil(pauseMs / 1000))
+    const failure = this.#failure
+    const last = failure === undefined ? `The last attempt failed: ${reason ?? 'unknown'}.` : failure.message
+    const message = `The access token for ${provider} cannot be refreshed for now (failures in a row: ${failures}). The grant is kept; the next attempt is due in ${seconds} s. ${last}`
+    const retryable = reason !== 'client_refused'
+    const options = { retryable, retryAfterSeconds: seconds, cause: failure }
+    return failure === undefined ? new Postponed(message, options) : new RefreshFailedError(message, options)
+  }
+
+  #atGate({ provider }: ConnectionRow, waitMs: number): RefreshFailedError {
+    const seconds = Math.max(1, Math.ceil(waitMs / 1000))
+    const why = this.#gate.isOpen
+      ? 'has failed for every connection lately, so it is asked once in a while only'
+      : 'is being asked for many connections at once'
+    return new Postponed(
+      `The access token for ${provider} cannot be refreshed for now: ${provider} ${why}. The grant is kept; try again in ${seconds} s.`,
+      { retryable: true, retryAfterSeconds: seconds, cause: this.#failure },
+    )
+  }
+}
+
+function remember(storing: Map<string, Promise<Attempt>>, id: string, unstored: Promise<Attempt>): void {
+  const forget = () => {
+    if (storing.get(id) === unstored) storing.delete(id)
+  }
+  storing.set(id, unstored)
+  unstored.then(forget, forget)
+}
+
+/** Other outcomes are on the row by then, and read there. */
+function throwStoreErrors(error: unknown): undefined {
+  if (error instanceof StoreError) throw error
+}
+
+/** The row as it is now, if it can still be refreshed. */
+function usable(row: ConnectionRow | undefined, before: TokenRow): ConnectionRow {
+  if (row === undefined || row.status === 'revoked') throw notConnected(before)
+  if (row.status === 'needs_reconnect')
+    throw needsReconnect(row, row.reason ?? 'refused', JSON.parse(row.scopes))
+  return row
+}
+
+function closedError(): StoreError {
+  return new StoreError('closed', 'The vault is closed. Open it again with Vault.open().')
+}
+
+function othersWords(provider: string): string {
+  return `Another process is refreshing the access token for ${provider}.`
+}
+
+function stillWaiting(provider: string, waitMs: number): RefreshFailedError {
+  return new RefreshFailedError(
+    `Another process has been refreshing the access token for ${provider} for more than ${waitMs} ms. The grant is kept; try again.`,
+    { retryable: true },
+  )
+}
