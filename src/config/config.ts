@@ -145,14 +145,32 @@ export class Config implements RegistrationSource {
     this.#providers = customProviders(settings)
   }
 
-  /** Where the connections are kept: `TOOLGRANT_VAULT`, or `[vault] url`. May hold a password, so it is not enumerable. */
-  get vault(): { readonly url?: string } {
+  /**
+   * Where the connections are kept: `TOOLGRANT_VAULT`, or `[vault] url`, which may hold a password, so it is not enumerable.
+   * Where their keys are kept: `[vault] key`.
+   *
+   * @throws {ConfigurationError} `config_invalid` when a file that was only found names a place for keys: it may name a
+   *   program to run.
+   */
+  get vault(): { readonly url?: string; readonly key?: string } {
     const { settings, env, cwd } = this.#parts
     const variable = readVariable(env, [settingVariables.vaultUrl])
     const text = variable ?? settings.text('vault', 'url')
-    if (text === undefined) return {}
     const folder = variable ? cwd : dirname(settings.fileOf('vault', 'url') ?? cwd)
-    return { url: absoluteVaultUrl(text, folder, homedir()) }
+    const key = this.#keyPlace()
+    return {
+      ...(text === undefined ? {} : { url: absoluteVaultUrl(text, folder, homedir()) }),
+      ...(key === undefined ? {} : { key }),
+    }
+  }
+
+  #keyPlace(): string | undefined {
+    const key = this.#parts.settings.text('vault', 'key')
+    if (key === undefined || this.#parts.named) return key
+    throw invalid(
+      this.#parts.settings.fileOf('vault', 'key') ?? this.#file(),
+      '[vault] key names where keys are, and may name a program to run. A file that was found may not do that: name the file with TOOLGRANT_CONFIG (or --config), or set TOOLGRANT_KEY instead',
+    )
   }
 
   /** Providers defined in `[providers.*]`. In a file that was named they win over the catalogue's of the same id. */

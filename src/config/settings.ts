@@ -16,7 +16,7 @@ export const clientKeys = [
 
 const topLevelKeys = ['auth', 'providers', 'vault', 'tools', 'user', 'callback']
 const sectionKeys: Readonly<Record<string, readonly string[]>> = {
-  vault: ['url'],
+  vault: ['url', 'key'],
   callback: ['port', 'https'],
 }
 /** Top-level keys that are no table: they end up in the section above when written too far down. */

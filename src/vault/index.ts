@@ -19,6 +19,12 @@ export type { VaultTokenRequest } from './connection-reader.ts'
 export type { VaultEvent } from './event.ts'
 export { keyFile } from './key-file.ts'
 export { type KeychainEntry, type KeychainOptions, keychain } from './key-keychain.ts'
+export {
+  type KeyManagementService,
+  type KmsRequest,
+  type WrappedKeyOptions,
+  wrappedKey,
+} from './key-wrapped.ts'
 export { givenKey, type KeyProvider, type KeyRequest } from './keys.ts'
 export type { VaultOptions } from './options.ts'
 export type {
@@ -40,3 +46,17 @@ export {
   type SourceOptions,
   Vault,
 } from './vault.ts'
+export type {
+  AddedKey,
+  AddKeyOptions,
+  KeyInUse,
+  ListKeysOptions,
+  RetiredKey,
+  RetireOptions,
+  RotatedKeys,
+  RotateOptions,
+  RotationProgress,
+  UnopenedConnection,
+  VaultKey,
+  VaultKeys,
+} from './vault-keys.ts'

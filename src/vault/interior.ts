@@ -4,6 +4,7 @@ import { auditedRefresh, auditLogOf, type StoredAuditLog } from './audit-log.ts'
 import { ConnectionReader } from './connection-reader.ts'
 import { revokeGrant } from './disconnect.ts'
 import { EventStream } from './event-stream.ts'
+import { KeyOperations } from './key-operations.ts'
 import type { CurrentKeyring } from './key-ring.ts'
 import type { VaultParts } from './open.ts'
 import type { VaultOptions } from './options.ts'
@@ -29,6 +30,7 @@ export interface Interior {
   readonly pending: PendingAuthorizations
   readonly events: EventStream
   readonly audit: StoredAuditLog
+  readonly keyOperations: KeyOperations
   /** How much is asked of each provider. */
   readonly gates: ProviderGates
   /** What somebody asked for lately. */
@@ -44,7 +46,7 @@ export interface Interior {
 }
 
 /** Makes the parts. */
-export async function furnish({ store, keys, clients, tenant, options }: VaultParts): Promise<Interior> {
+export async function furnish({ store, keys, keyPlaces, clients, tenant, options }: VaultParts): Promise<Interior> {
   const { earlySeconds = 300, usedWithinSeconds, cacheSize = 1000 } = options
   const { fetch, allowInsecureRequests, random = Math.random, sleep = pause } = options
   const now = options.now ?? (() => store.now())
@@ -55,6 +57,7 @@ export async function furnish({ store, keys, clients, tenant, options }: VaultPa
     pending: new PendingAuthorizations(store, keys, tenant),
     events: new EventStream({ store, cache, sealed, now, sleep: options.sleep ?? idle }),
     audit: auditLogOf({ store, tenant, keyring: keys }, options),
+    keyOperations: new KeyOperations({ store, keys, places: keyPlaces }),
     gates: new ProviderGates({ now: () => store.now(), random, sleep }),
     use: new RecentUse({ store, idle: options.sleep ?? idle }),
     registration: (providerId: string) => clients.registration(providerId),

@@ -13,6 +13,7 @@ import { missingScopes } from './granted-scopes.ts'
 import { furnish, type Interior } from './interior.ts'
 import { finishAuthorization, saveGrant } from './new-grant.ts'
 import { openParts } from './open.ts'
+import { OpenKeys } from './open-keys.ts'
 import type { VaultOptions } from './options.ts'
 import type { ConnectionRow } from './store.ts'
 import { cacheKey } from './token-cache.ts'
@@ -23,6 +24,7 @@ import {
   type SourceOptions,
   Vault,
 } from './vault.ts'
+import type { VaultKeys } from './vault-keys.ts'
 
 /** {@link Vault.open}. */
 export async function openVault(options: VaultOptions): Promise<Vault> {
@@ -39,6 +41,7 @@ class OpenVault extends Vault {
   readonly #inside: Interior
   /** Grants on their way into the store, or out of it: closing waits for them. */
   readonly #changing = new Set<Promise<unknown>>()
+  readonly #keys = new OpenKeys((run) => this.#beforeClosing(run))
   #closing: Promise<void> | undefined
 
   constructor(inside: Interior) {
@@ -126,6 +129,10 @@ class OpenVault extends Vault {
     return this.#inside.audit
   }
 
+  get keys(): VaultKeys {
+    return this.#keys
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -133,6 +140,7 @@ class OpenVault extends Vault {
 
   async #close(): Promise<void> {
     const { refresher, use, events, audit, cache, sealed, store } = this.#inside
+    this.#keys.close()
     await Promise.allSettled([refresher.close(), use.close(), ...this.#changing])
     await events.close()
     await audit.close()

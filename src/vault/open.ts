@@ -26,10 +26,10 @@ export async function openParts(options: VaultOptions): Promise<VaultParts> {
   const { tenant = 'default' } = options
   assertOptions(options, tenant)
   const env = options.env ?? globalThis.process?.env ?? {}
-  const { location, clients } = await locate(options, env)
+  const { location, clients, keySetting } = await locate(options, env)
   const store = options.store ?? (await openStore(location, options))
   try {
-    const keyPlaces = providersFor(location, options, env)
+    const keyPlaces = providersFor(location, options, env, keySetting)
     const keys = await unlock(store, keyPlaces)
     return { store, keys, keyPlaces, clients, tenant, options }
   } catch (error) {
@@ -53,14 +53,15 @@ function assertOptions({ leaseMs, ...options }: VaultOptions, tenant: string): v
 async function locate(
   { url, clients }: VaultOptions,
   env: Environment,
-): Promise<{ location: Location; clients: RegistrationSource }> {
+): Promise<{ location: Location; clients: RegistrationSource; keySetting?: string | undefined }> {
   const given = url ?? (clients === undefined ? undefined : env['TOOLGRANT_VAULT'])
   if (clients !== undefined)
     return { location: given ? parseLocation(given) : defaultLocation(env), clients: sourceOf(clients) }
   const { loadConfig } = await import('../config/index.ts')
   const config = await loadConfig({ env })
   const named = given ?? config.vault.url
-  return { location: named ? parseLocation(named) : defaultLocation(env), clients: config }
+  const location = named ? parseLocation(named) : defaultLocation(env)
+  return { location, clients: config, keySetting: config.vault.key }
 }
 
 function sourceOf(clients: NonNullable<VaultOptions['clients']>): RegistrationSource {
@@ -91,7 +92,8 @@ function providersFor(
   location: Location,
   { key, store }: VaultOptions,
   env: Environment,
+  setting: string | undefined,
 ): readonly KeyProvider[] {
   if (location.kind === 'memory' && key === undefined && store === undefined) return [passingKey()]
-  return keyProviders({ key, variable: env['TOOLGRANT_KEY'], dataFolder: () => dataFolder(env) })
+  return keyProviders({ key, variable: env['TOOLGRANT_KEY'], setting, dataFolder: () => dataFolder(env) })
 }

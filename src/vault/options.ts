@@ -16,8 +16,11 @@ export interface VaultOptions {
   url?: string | undefined
   /** A store of your own, opened, instead of `url`. Closing the vault closes it. */
   store?: Store | undefined
-  /** 32 bytes, their text, or a provider such as `keyFile(path)`. Default: `TOOLGRANT_KEY`, the keychain, a key file. */
-  key?: KeyProvider | string | Uint8Array | undefined
+  /**
+   * 32 bytes, their text, or a provider such as `keyFile(path)`; of several providers the first gets new keys, and all are
+   * looked at. Default: `TOOLGRANT_KEY`; without `clients` also `[vault] key` of `toolgrant.toml`; else the keychain, a key file.
+   */
+  key?: KeyProvider | readonly KeyProvider[] | string | Uint8Array | undefined
   /** Our registrations. Default: `toolgrant.toml` and the environment. */
   clients?: RegistrationSource | Readonly<Record<string, ClientEntry>> | undefined
   /** Separates customers of one installation: connections of one tenant are never seen by another. Default `default`. */

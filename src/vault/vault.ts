@@ -11,6 +11,7 @@ import type { AuditLog } from './audit.ts'
 import type { Connection, ConnectionAddress } from './connection.ts'
 import type { VaultTokenRequest } from './connection-reader.ts'
 import type { VaultOptions } from './options.ts'
+import type { VaultKeys } from './vault-keys.ts'
 
 /** Options of {@link Vault.source}. */
 export interface SourceOptions {
@@ -127,6 +128,9 @@ export abstract class Vault {
 
   /** Who did what with which connection: lines that show when somebody tampers with them. */
   abstract get audit(): AuditLog
+
+  /** The keys that this vault is sealed with, to be changed while it serves. */
+  abstract get keys(): VaultKeys
 
   /**
    * Closes the vault. Waits for what is under way (refreshes, {@link Vault.finish}, {@link Vault.save},
