@@ -46,7 +46,14 @@ export interface Interior {
 }
 
 /** Makes the parts. */
-export async function furnish({ store, keys, keyPlaces, clients, tenant, options }: VaultParts): Promise<Interior> {
+export async function furnish({
+  store,
+  keys,
+  keyPlaces,
+  clients,
+  tenant,
+  options,
+}: VaultParts): Promise<Interior> {
   const { earlySeconds = 300, usedWithinSeconds, cacheSize = 1000 } = options
   const { fetch, allowInsecureRequests, random = Math.random, sleep = pause } = options
   const now = options.now ?? (() => store.now())
