@@ -73,10 +73,14 @@ function isSource(clients: NonNullable<VaultOptions['clients']>): clients is Reg
   return typeof (clients as RegistrationSource).registration === 'function'
 }
 
-async function openStore(location: Location, { now, random }: VaultOptions): Promise<Store> {
+async function openStore(location: Location, { now, random, env }: VaultOptions): Promise<Store> {
   if (location.kind === 'memory') {
     const { memoryStore } = await import('./memory-store.ts')
     return memoryStore({ now })
+  }
+  if (location.kind === 'postgres') {
+    const { openPostgresStore } = await import('./postgres-store.ts')
+    return openPostgresStore(location.url, { now, env: env ?? globalThis.process?.env })
   }
   const { openSqliteStore } = await import('./sqlite-store.ts').catch((cause: unknown) => {
     throw new ConfigurationError(

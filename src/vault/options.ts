@@ -10,7 +10,7 @@ import type { Store } from './store.ts'
 /** Options of {@link Vault.open}. */
 export interface VaultOptions {
   /**
-   * `sqlite:<path>`, a path, or `memory:`. Default: `TOOLGRANT_VAULT`; without `clients` also `[vault] url` of
+   * `sqlite:<path>`, a path, `postgres://…`, or `memory:`. Default: `TOOLGRANT_VAULT`; without `clients` also `[vault] url` of
    * `toolgrant.toml`; else `vault.db` in the data folder.
    */
   url?: string | undefined

@@ -149,7 +149,7 @@ describe('opening', () => {
   })
 
   it('refuses what this version does not open', async () => {
-    const error = await failure(() => world.open({ url: 'postgres://ada:canary@db/vault' }))
+    const error = await failure(() => world.open({ url: 'mysql://ada:canary@db/vault' }))
     expect(error).toMatchObject({ name: 'ConfigurationError', code: 'config_invalid' })
     expect(inspect(error)).not.toContain('canary')
   })

@@ -1,0 +1,74 @@
+// What `pg` is told of a place, and the two things that are only found out by trying: a server without TLS, and a pooler
+// that refuses a setting in the start-up message (PgBouncer: all but a few).
+import type { Client, ClientConfig, Pool, PoolConfig } from 'pg'
+import { failureOf } from './postgres-errors.ts'
+import { types } from './postgres-rows.ts'
+import type { PostgresPlace } from './postgres-url.ts'
+
+/** The classes of `pg`, loaded when a store is opened. */
+export interface PgModule {
+  Client: new (config: ClientConfig) => Client
+  Pool: new (config: PoolConfig) => Pool
+}
+
+/** How connections to a place are made. */
+export interface ConnectionPlan {
+  place: PostgresPlace
+  /** How long a statement may take, in milliseconds. */
+  statementTimeoutMs: number
+  /** Whether the server is told that limit, too. */
+  limitAtServer: boolean
+  /** Whether to go in the clear although TLS was tried. */
+  plain: boolean
+}
+
+/** An idle connection asks for signs of life after so many milliseconds: what is dead is noticed before it is used. */
+const keepAliveAfterMs = 10_000
+
+/** Loads `pg`: not before, since it costs as much as half a start of Node. */
+export async function loadPg(): Promise<PgModule> {
+  const { Client, Pool } = await import('pg')
+  return { Client, Pool }
+}
+
+/** The settings of one connection. */
+export function clientConfig(plan: ConnectionPlan): ClientConfig {
+  const { place, statementTimeoutMs, limitAtServer, plain } = plan
+  const { host, port, database, user, password, applicationName, options } = place
+  return {
+    ...{ host, port, database, user, application_name: applicationName, keepAlive: true, types },
+    ...{ keepAliveInitialDelayMillis: keepAliveAfterMs, connectionTimeoutMillis: place.connectTimeoutMs },
+    ...(password === undefined ? {} : { password }),
+    ...(options === undefined ? {} : { options }),
+    ssl: (!plain && place.encryption.tls) || false,
+    // Here first, so that a statement that hangs for a lock is told so by the server, and the connection survives.
+    query_timeout: statementTimeoutMs + 1000,
+    ...(limitAtServer ? { statement_timeout: statementTimeoutMs } : {}),
+  }
+}
+
+/**
+ * Another plan for a place that did not take the first one; `undefined` when nothing else can be tried.
+ *
+ * @param error what connecting threw.
+ */
+export function otherPlan(plan: ConnectionPlan, error: unknown): ConnectionPlan | undefined {
+  const { message } = failureOf(error)
+  if (/does not support SSL/.test(message) && plan.place.encryption.orPlain && !plan.plain)
+    return { ...plan, plain: true }
+  if (/startup param|statement_timeout/i.test(message) && plan.limitAtServer)
+    return { ...plan, limitAtServer: false }
+  return undefined
+}
+
+/** Says goodbye and waits for the end of a connection, for a limited time: the other side may be out of reach. */
+export async function hangUp(client: Client): Promise<void> {
+  const limit = setTimeout(() => client.connection.stream.destroy(), 1000).unref()
+  await client.end().catch(() => {})
+  clearTimeout(limit)
+}
+
+/** Lets the process end although the connection is open. */
+export function unref(client: Client): void {
+  ;(client as Client & { unref?: () => void }).unref?.()
+}

@@ -1,0 +1,217 @@
+// Hearing of history as it is committed, by any process: LISTEN on a connection of its own, which is made anew when it
+// breaks. https://www.postgresql.org/docs/current/sql-notify.html
+//
+// A notification holds the number of an entry (and its count, when it is a failure once more); what it says is read from
+// the table, in batches, one after the other, so that entries of a connection arrive in the order of their commits.
+import type { Client } from 'pg'
+import { hangUp, unref } from './postgres-client.ts'
+import type { HistoryEntry } from './store.ts'
+
+/** What watching needs of a store. */
+export interface WatchParts {
+  /** Makes the connection to listen on. */
+  connect(): Promise<Client>
+  channel: string
+  /** Tells all who listen, by way of another connection than the one that listens. */
+  tell(payload: string): Promise<void>
+  entries(seqs: readonly number[]): Promise<readonly HistoryEntry[]>
+  /** The newest entry's number. */
+  lastEntry(): Promise<number>
+  /** Entries behind a number, in order; at most `limit`. */
+  entriesSince(seq: number, limit: number): Promise<readonly HistoryEntry[]>
+  listener(entry: HistoryEntry): void
+  onGap(): void
+}
+
+/** How long our own notification may take before a pooler is taken to swallow it, in milliseconds. */
+const echoLimitMs = 3000
+/** How often the connection is asked for a sign of life, in milliseconds. */
+const heartbeatMs = 20_000
+const longestPauseMs = 15_000
+/** Numbers are given before commits: those that were under way when a connection broke may be lower than the last seen. */
+const slack = 500
+const batchSize = 500
+
+/**
+ * Begins to watch.
+ *
+ * @returns what ends it; `undefined` when notifications do not arrive here: a pooler in between keeps no session.
+ * @throws what connecting throws.
+ */
+export async function watchHistory(parts: WatchParts): Promise<(() => Promise<void>) | undefined> {
+  const watch = new HistoryWatch(parts)
+  return (await watch.begin()) ? () => watch.end() : undefined
+}
+
+class HistoryWatch {
+  readonly #parts: WatchParts
+  #client: Client | undefined
+  #heartbeat: NodeJS.Timeout | undefined
+  #pause: NodeJS.Timeout | undefined
+  #ended = false
+  #failures = 0
+  /** Notified and not yet delivered, in order: number and count. */
+  #waiting: (readonly [seq: number, count: number])[] = []
+  #delivering: Promise<void> | undefined
+  /** What was missed comes first: until then notifications wait. */
+  #holding = true
+  /** Entries that were delivered lately, or are older than the watch, as `seq count`; and the highest number of them. */
+  #delivered = new Set<string>()
+  #last = 0
+  /** Resolves the test of a new connection. */
+  #onEcho: ((payload: string) => void) | undefined
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts
+  }
+
+  async begin(): Promise<boolean> {
+    const { lastEntry, entriesSince } = this.#parts
+    this.#last = await lastEntry()
+    for (const { seq, count } of await entriesSince(this.#last - slack, batchSize))
+      this.#delivered.add(`${seq} ${count}`)
+    const heard = await this.#listen()
+    if (!heard) await this.end()
+    this.#release()
+    return heard
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true
+    clearTimeout(this.#pause)
+    await this.#drop()
+    await this.#delivering
+  }
+
+  /** Listens on a new connection, and finds out whether anything arrives on it. */
+  async #listen(): Promise<boolean> {
+    const { connect, channel } = this.#parts
+    const client = await connect()
+    if (this.#ended) {
+      await hangUp(client)
+      return false
+    }
+    this.#client = client
+    client.on('notification', ({ payload = '' }) => this.#hear(payload))
+    client.on('end', () => this.#broke(client))
+    client.on('error', () => this.#broke(client))
+    await client.query(`LISTEN ${channel}`)
+    if (!(await this.#hearsItself(client))) return false
+    unref(client)
+    this.#heartbeat = setInterval(() => this.#feel(client), heartbeatMs).unref()
+    return true
+  }
+
+  /** From another connection: on its own, a pooler could lend both the same one. */
+  async #hearsItself(client: Client): Promise<boolean> {
+    const nonce = `test ${globalThis.crypto.randomUUID()}`
+    let timer: NodeJS.Timeout | undefined
+    const echo = new Promise<boolean>((resolve, reject) => {
+      this.#onEcho = (payload) => payload === nonce && resolve(true)
+      timer = setTimeout(resolve, echoLimitMs, false)
+      client.on('end', () => reject(new Error('The connection that listened ended.')))
+    })
+    try {
+      const [heard] = await Promise.all([echo, this.#parts.tell(nonce)])
+      return heard
+    } finally {
+      clearTimeout(timer)
+      this.#onEcho = undefined
+    }
+  }
+
+  #hear(payload: string): void {
+    this.#onEcho?.(payload)
+    const [, seq, count = '1'] = /^(\d{1,15})(?: (\d{1,9}))?$/.exec(payload) ?? []
+    if (seq === undefined) return
+    this.#waiting.push([Number(seq), Number(count)])
+    this.#deliverAll()
+  }
+
+  #release(): void {
+    this.#holding = false
+    this.#deliverAll()
+  }
+
+  #deliverAll(): void {
+    if (this.#holding) return
+    this.#delivering ??= this.#deliver().finally(() => {
+      this.#delivering = undefined
+      if (this.#waiting.length > 0 && !this.#ended) this.#deliverAll()
+    })
+  }
+
+  async #deliver(): Promise<void> {
+    await undefined // What arrives in one go is read in one go.
+    while (this.#waiting.length > 0 && !this.#holding && !this.#ended) {
+      const batch = this.#waiting.splice(0, batchSize)
+      try {
+        const entries = await this.#parts.entries([...new Set(batch.map(([seq]) => seq))])
+        const bySeq = new Map(entries.map((entry) => [entry.seq, entry]))
+        for (const [seq, count] of batch) this.#give(bySeq.get(seq), count)
+      } catch {
+        this.#broke(this.#client) // The table cannot be read: these are caught up with later.
+      }
+    }
+  }
+
+  /** @param entry none: it was dropped meanwhile, with its connection. */
+  #give(entry: HistoryEntry | undefined, count: number): void {
+    const key = `${entry?.seq} ${count}`
+    if (entry === undefined || this.#ended || this.#delivered.has(key)) return
+    this.#delivered.add(key)
+    if (this.#delivered.size > 4 * slack) this.#delivered = new Set([...this.#delivered].slice(-2 * slack))
+    this.#last = Math.max(this.#last, entry.seq)
+    this.#parts.listener({ ...entry, count })
+  }
+
+  #feel(client: Client): void {
+    client.query('SELECT 1').catch(() => this.#broke(client))
+  }
+
+  #broke(client: Client | undefined): void {
+    if (client === undefined || this.#client !== client || this.#ended || this.#onEcho !== undefined) return
+    this.#holding = true
+    void this.#drop()
+    this.#parts.onGap()
+    this.#again()
+  }
+
+  #again(): void {
+    const pauseMs = Math.random() * Math.min(longestPauseMs, 200 * 2 ** this.#failures)
+    this.#failures += 1
+    this.#pause = setTimeout(() => void this.#resume(), pauseMs).unref()
+  }
+
+  async #resume(): Promise<void> {
+    try {
+      await this.#delivering
+      if (!(await this.#listen())) throw new Error('nothing arrives')
+      await this.#catchUp()
+      this.#failures = 0
+      this.#release()
+    } catch {
+      await this.#drop()
+      if (!this.#ended) this.#again()
+    }
+  }
+
+  /** Delivers what was missed as far as that can be told, and says that something may have been. */
+  async #catchUp(): Promise<void> {
+    for (let after = this.#last - slack; !this.#ended; ) {
+      const missed = await this.#parts.entriesSince(after, batchSize)
+      for (const entry of missed) this.#give(entry, entry.count)
+      const last = missed.at(-1)
+      if (last === undefined || missed.length < batchSize) break
+      after = last.seq
+    }
+    if (!this.#ended) this.#parts.onGap()
+  }
+
+  async #drop(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    clearInterval(this.#heartbeat)
+    if (client !== undefined) await hangUp(client)
+  }
+}
