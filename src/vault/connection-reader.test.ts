@@ -240,6 +240,19 @@ describe('a token', () => {
     expect(world.server.counts.reuseViolations).toBe(0)
   })
 
+  it('that ended while its renewal was waited for is not served', async () => {
+    const sleep = async (ms: number) => {
+      await new Promise((resolve) => setTimeout(resolve, ms / 100))
+      world.now += ms
+    }
+    const vault = await world.open({ random: () => 1, sleep })
+    await vault.save(ada, world.granted())
+    world.server.script('refresh', Array(10).fill({ status: 503 }))
+    world.pass(3599)
+    const error = await failure(() => vault.token(ada, { validForSeconds: 60 }))
+    expect(error).toMatchObject({ name: 'RefreshFailedError', retryable: true })
+  })
+
   it('that a provider grants fewer scopes for says which are missing', async () => {
     const vault = await world.open()
     await vault.save(ada, world.granted(['a', 'b']))

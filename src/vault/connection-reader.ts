@@ -90,13 +90,13 @@ export class ConnectionReader {
   async #renew(row: TokenRow, tokens: TokenSet, wanted: Wanted): Promise<TokenSet> {
     const { request } = wanted
     const { rejected, scopes = [], signal } = request
-    const usable = tokens.accessToken !== rejected && tokens.validFor(0, this.#parts.now())
+    const isUsable = () => tokens.accessToken !== rejected && tokens.validFor(0, this.#parts.now())
     if (tokens.refreshToken === undefined) {
-      if (usable) return tokens
+      if (isUsable()) return tokens
       const reason = tokens.accessToken === rejected ? 'rejected' : 'expired'
       throw needsReconnect(row, reason, unionScopes(tokens.scopes, scopes))
     }
-    if (usable && pauseLeftMs(row.retryAt, this.#parts.store.now()) > 0) return tokens
+    if (isUsable() && pauseLeftMs(row.retryAt, this.#parts.store.now()) > 0) return tokens
     try {
       const fresh = await this.#freshTokens(row, request)
       assertGranted(row, fresh, request)
@@ -106,7 +106,8 @@ export class ConnectionReader {
       if (signal?.aborted === true) throw error
       if (error instanceof AuthorizationRequiredError)
         throw withScopes(error, unionScopes(tokens.scopes, scopes))
-      if (usable) return tokens
+      // They may have ended while it was waited for.
+      if (isUsable()) return tokens
       throw error
     }
   }

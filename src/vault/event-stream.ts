@@ -44,6 +44,9 @@ const overdueMs = 5000
 /** How long closing waits for our changes to come round, in milliseconds. */
 const closingMs = 1000
 
+/** How much is remembered of what was told, so that nothing is told twice or too late. */
+const rememberedLimit = 1000
+
 /** The events of one vault. */
 export class EventStream {
   readonly #parts: EventParts
@@ -54,6 +57,8 @@ export class EventStream {
   readonly #announced = new Map<string, Announcement[]>()
   /** Entries that were told before they came round, and will not be told again. */
   readonly #toldBefore = new Set<string>()
+  /** The last generation that was told of, by connection: where nothing comes round, acknowledgements may overtake each other. */
+  readonly #lastTold = new Map<string, number>()
   /** The last of what is under way for each connection. */
   readonly #lines = new Map<string, Promise<void>>()
   readonly #closing = new AbortController()
@@ -89,7 +94,8 @@ export class EventStream {
   ): Promise<ConnectionRow | undefined> {
     if (this.#stopWatching === undefined || this.#listeners.size === 0) {
       const row = await write()
-      if (row !== undefined) this.#tellOwn(change, row, this.#parts.now())
+      if (row !== undefined) this.#invalidate(change.type, row.id, row)
+      if (row !== undefined && !this.#isOvertaken(change)) this.#tellOwn(change, row, this.#parts.now())
       return row
     }
     const written = write()
@@ -150,9 +156,19 @@ export class EventStream {
     return others.length < announced.length
   }
 
+  #isOvertaken({ id, type, generation }: Change): boolean {
+    if (this.#listeners.size === 0) return false
+    const last = this.#lastTold.get(id) ?? 0
+    this.#lastTold.delete(id)
+    const [oldest] = this.#lastTold.keys()
+    if (this.#lastTold.size >= rememberedLimit && oldest !== undefined) this.#lastTold.delete(oldest)
+    this.#lastTold.set(id, Math.max(last, generation))
+    return type === 'refreshed' && generation < last
+  }
+
   #remember(key: string): void {
     const [oldest] = this.#toldBefore
-    if (this.#toldBefore.size >= 1000 && oldest !== undefined) this.#toldBefore.delete(oldest)
+    if (this.#toldBefore.size >= rememberedLimit && oldest !== undefined) this.#toldBefore.delete(oldest)
     this.#toldBefore.add(key)
   }
 

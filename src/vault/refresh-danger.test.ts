@@ -302,3 +302,94 @@ describe('what history says', () => {
     })
   })
 })
+
+describe('those who wait for another process', () => {
+  it('keep the pause that it leaves behind when it fails just then', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({ random: () => 1 })
+    const first = caught(one.refresher.refresh(row))
+    await settle()
+    // Two has read the row, and gets the lease once one has failed.
+    let read = () => {}
+    const isRead = new Promise<void>((resolve) => (read = resolve))
+    let goOn = () => {}
+    const two = world.process({
+      store: withAfter(world.store, 'get', async () => {
+        read()
+        await new Promise<void>((resolve) => (goOn = resolve))
+      }),
+    })
+    const second = two.refresher.refresh(row)
+    await isRead
+    only(one.requests).fail(outage())
+    await settle()
+    goOn()
+    await settle()
+    goOn()
+    await world.pass(800, two)
+    expect(two.requests).toEqual([])
+    expect((await world.row()).failures).toBe(1)
+    await one.refresher.close()
+    await first
+    await two.refresher.close()
+    goOn()
+    expect(await caught(second)).toMatchObject({ code: 'closed' })
+  })
+
+  it('look once more before they give up: the result may be there by then', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process()
+    const first = one.refresher.refresh(row)
+    await settle()
+    let goOn = () => {}
+    const store = withAfter(world.store, 'acquireLease', () => new Promise((resolve) => (goOn = resolve)))
+    const two = world.process({ store, waitMs: -1 })
+    const second = two.refresher.refresh(row)
+    await settle()
+    only(one.requests).answer(tokensOf(2, world.storeTime))
+    await first
+    goOn()
+    expect((await second).accessToken).toBe('access-2')
+  })
+})
+
+describe('a failure that came late', () => {
+  it('changes nothing, and gives the lease back, when a late answer was saved meanwhile', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const [one, two] = [world.process(), world.process()]
+    const first = one.refresher.refresh(row)
+    await settle()
+    const second = two.refresher.refresh(row)
+    await world.pass(1500, two)
+    only(one.requests).answer(tokensOf(2, world.storeTime))
+    await first
+    only(two.requests).fail(outage())
+    await settle()
+    expect((await second).accessToken).toBe('access-2')
+    expect(await world.row()).toMatchObject({ generation: 2, leaseOwner: null, failures: 0, retryAt: null })
+    expect(two.events).toEqual([])
+  })
+})
+
+it('a caller is not kept waiting for the revocation of what nobody wants', async () => {
+  const world = new World()
+  const row = await world.connect()
+  let revoked = () => {}
+  const one = world.process({ abandon: () => new Promise<void>((resolve) => (revoked = resolve)) })
+  const result = caught(one.refresher.refresh(row))
+  await settle()
+  await world.store.markRevoked('id')
+  only(one.requests).answer(tokensOf(2, start))
+  expect(await result).toMatchObject({ code: 'not_connected' })
+  let closed = false
+  const closing = one.refresher.close().then(() => {
+    closed = true
+  })
+  await settle()
+  expect(closed).toBe(false)
+  revoked()
+  await closing
+})

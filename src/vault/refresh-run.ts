@@ -61,6 +61,17 @@ export class RefreshRun {
 
   /** Runs it to its end. */
   async run(): Promise<TokenSet> {
+    try {
+      return await this.#turns()
+    } catch (error) {
+      // One that stood still while it waited gives up with the result before its eyes.
+      const newer = error instanceof RefreshFailedError ? await this.#lastLook() : undefined
+      if (newer === undefined) throw error
+      return newer
+    }
+  }
+
+  async #turns(): Promise<TokenSet> {
     const { parts, storing, closing } = this.#around
     const registration = await parts.registration(this.#first.provider)
     if (registration.provider.refresh === 'none') throw needsReconnect(this.#first, 'not_renewable', [])
@@ -70,7 +81,7 @@ export class RefreshRun {
       if (newer !== undefined) return newer
       this.#seenGeneration = row.generation
       const unstored = storing.get(row.id)
-      const pauseMs = this.#urgency.force ? 0 : pauseLeftMs(row.retryAt, parts.store.now())
+      const pauseMs = this.#pauseMs(row)
       if (unstored !== undefined) await storedWithin(unstored, parts, closing).catch(throwStoreErrors)
       else if (pauseMs > 0) await this.#sitOut(row, pauseMs)
       else if (this.#failed >= patientFailures) throw this.#stillFailing(row, pauseMs)
@@ -91,6 +102,19 @@ export class RefreshRun {
     return [row, tokens.validFor(0, now()) ? tokens : undefined]
   }
 
+  #pauseMs({ retryAt }: ConnectionRow): number {
+    return this.#urgency.force ? 0 : pauseLeftMs(retryAt, this.#around.parts.store.now())
+  }
+
+  async #lastLook(): Promise<TokenSet | undefined> {
+    try {
+      const [, newer] = await this.#around.parts.sealed.reading(() => this.#look())
+      return newer
+    } catch {
+      return undefined
+    }
+  }
+
   #note(failure: RefreshFailedError): void {
     this.#failure = failure
     this.#failed += 1
@@ -107,6 +131,11 @@ export class RefreshRun {
     }
     try {
       const lease = await RefreshLease.take(parts, row)
+      // Who had it before may have failed since the row was read: the pause that it set is ours to keep as well.
+      if (lease !== undefined && this.#pauseMs(lease.row) > 0) {
+        await lease.release()
+        return undefined
+      }
       if (lease !== undefined) {
         const attempt = new RefreshAttempt(parts, lease, registration, closing)
         return await attempt.run(pass, (unstored) => remember(storing, row.id, unstored))

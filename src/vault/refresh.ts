@@ -17,11 +17,13 @@ export class Refresher {
   readonly #running = new Map<string, { run: RefreshRun; tokens: Promise<TokenSet> }>()
   /** Outcomes that the store has not taken yet, by connection id. */
   readonly #storing = new Map<string, Promise<Attempt>>()
+  /** Revocations of tokens that nobody wants any more. */
+  readonly #abandoning = new Set<Promise<void>>()
   readonly #closing = new AbortController()
 
   /** @param parts what it works with. */
   constructor(parts: RefreshParts) {
-    this.#parts = parts
+    this.#parts = { ...parts, abandon: async (...tokens) => this.#beside(parts.abandon(...tokens)) }
   }
 
   /**
@@ -61,5 +63,13 @@ export class Refresher {
     const running = [...this.#running.values()].map(({ tokens }) => tokens)
     await Promise.allSettled(running)
     await Promise.allSettled(this.#storing.values())
+    await Promise.allSettled(this.#abandoning)
+  }
+
+  /** Nobody waits for it but closing. */
+  #beside(abandoning: Promise<void>): void {
+    const forget = () => this.#abandoning.delete(abandoning)
+    this.#abandoning.add(abandoning)
+    abandoning.then(forget, forget)
   }
 }
