@@ -17,7 +17,7 @@ import { auditLines, recentAuditLines } from './audit-listing.ts'
 import { verifyAudit } from './audit-verification.ts'
 import { AuditWriter, type AuditWriterParts } from './audit-writer.ts'
 import type { VaultOptions } from './options.ts'
-import type { ConnectionRow } from './store.ts'
+import { idle, pause } from './pause.ts'
 
 /** What a {@link StoredAuditLog} works with. */
 export interface AuditLogParts extends Omit<AuditWriterParts, 'idle' | 'pause'> {
@@ -39,8 +39,8 @@ export class StoredAuditLog implements AuditLog {
     const { sleep } = parts
     this.#writer = new AuditWriter({
       ...parts,
-      idle: sleep ?? ((ms, signal) => timer(ms, signal, false)),
-      pause: (ms) => (sleep ?? timer)(ms, new AbortController().signal),
+      idle: sleep ?? idle,
+      pause: (ms) => (sleep ?? pause)(ms, new AbortController().signal),
     })
   }
 
@@ -119,41 +119,17 @@ export class StoredAuditLog implements AuditLog {
   }
 }
 
-/** The audit log of a vault with these options. A store in memory dies with its process, and has none unless it is asked for. */
+/** The audit log of a vault with these options. */
 export function auditLogOf(
   parts: Pick<AuditLogParts, 'store' | 'keyring' | 'tenant'>,
   options: Pick<VaultOptions, 'audit' | 'actor' | 'random' | 'sleep'>,
 ): StoredAuditLog {
-  const { actor = 'library', random = Math.random, sleep } = options
-  const level = options.audit ?? (parts.store.name === 'memory:' ? 'off' : 'all')
+  const { audit: level = 'all', actor = 'library', random = Math.random, sleep } = options
   return new StoredAuditLog({ ...parts, level, actor, random, sleep })
-}
-
-/** What is written down of a refresh that ended. */
-export function auditedRefresh(row: ConnectionRow, error: unknown): AuditEntry {
-  const { id, user, provider, account, reason } = row
-  return {
-    ...{ action: 'refresh', outcome: error === undefined ? 'ok' : codeOf(error), user },
-    connections: [{ id, provider, account }],
-    detail: { generation: row.generation, ...(error === undefined || reason === null ? {} : { reason }) },
-  }
 }
 
 /** An error in one word. */
 export function codeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return typeof code === 'string' && /^\w{1,60}$/.test(code) ? code : 'failed'
-}
-
-function timer(ms: number, signal: AbortSignal, keepsAlive = true): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(running)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const running = setTimeout(done, ms)
-    if (!keepsAlive) running.unref?.()
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

@@ -1,6 +1,7 @@
 // What is inside an open vault: its parts, made once and handed to whatever works with them.
 import { type Registration, type RequestOptions, resolveEndpoints } from '../oauth/index.ts'
-import { auditedRefresh, auditLogOf, type StoredAuditLog } from './audit-log.ts'
+import { auditLogOf, type StoredAuditLog } from './audit-log.ts'
+import { AuditedRefreshes } from './audit-refresh.ts'
 import { ConnectionReader } from './connection-reader.ts'
 import { revokeGrant } from './disconnect.ts'
 import { EventStream } from './event-stream.ts'
@@ -79,6 +80,7 @@ export async function furnish({
 function newRefresher(inside: Omit<Interior, 'refresher' | 'reader'>): Refresher {
   const { store, sealed, gates, options, requestOptions, events, audit } = inside
   const { random = Math.random, leaseMs = 15_000, refreshTimeoutMs = 60_000, sleep = pause } = options
+  const refreshes = new AuditedRefreshes()
   return new Refresher({
     ...{ store, sealed, gates, registration: inside.registration },
     ...{ now: inside.now, random, sleep, leaseMs, waitMs: refreshTimeoutMs + 2 * leaseMs },
@@ -86,7 +88,11 @@ function newRefresher(inside: Omit<Interior, 'refresher' | 'reader'>): Refresher
       provider: await resolveEndpoints(provider, client, requestOptions),
       client,
     }),
-    refresh: refreshRequests({ ...requestOptions, timeoutMs: refreshTimeoutMs }),
+    refresh: (registration, tokens, sending) => {
+      const fetch = refreshes.watch(sending.row.id, requestOptions.fetch)
+      const send = refreshRequests({ ...requestOptions, fetch, timeoutMs: refreshTimeoutMs })
+      return send(registration, tokens, sending)
+    },
     abandon: async (registration, tokens) => {
       await revokeGrant(registration, tokens, requestOptions).catch(() => {
         // The person disconnected while it was under way, and the provider cannot be told: it ends by itself.
@@ -94,12 +100,12 @@ function newRefresher(inside: Omit<Interior, 'refresher' | 'reader'>): Refresher
     },
     record: async (change, write) => {
       const row = await events.record(change, write)
-      if (row !== undefined) audit.record(auditedRefresh(row, change.error))
+      if (row !== undefined) audit.record(refreshes.entry(row, change.error))
       return row
     },
     unsaved: (row, error) => {
       events.emit('refresh_failed', row, error)
-      audit.record(auditedRefresh(row, error))
+      audit.record(refreshes.entry(row, error))
     },
   })
 }

@@ -2,6 +2,7 @@
 import { dataFolder, type Environment } from '../config/index.ts'
 import { argumentError, ConfigurationError } from '../errors.ts'
 import { type RegistrationSource, registrations } from '../oauth/index.ts'
+import type { AuditLevel } from './audit.ts'
 import { isPlain } from './connection.ts'
 import type { CurrentKeyring } from './key-ring.ts'
 import { unlock } from './key-unlock.ts'
@@ -31,7 +32,14 @@ export async function openParts(options: VaultOptions): Promise<VaultParts> {
   try {
     const keyPlaces = providersFor(location, options, env, keySetting)
     const keys = await unlock(store, keyPlaces)
-    return { store, keys, keyPlaces, clients, tenant, options }
+    return {
+      store,
+      keys,
+      keyPlaces,
+      clients,
+      tenant,
+      options: { ...options, audit: auditLevel(location, options) },
+    }
   } catch (error) {
     await store.close()
     throw error
@@ -44,10 +52,19 @@ function assertOptions({ leaseMs, ...options }: VaultOptions, tenant: string): v
     if (value !== undefined && !(Number.isFinite(value) && value >= 0))
       throw argumentError(`Vault.open: ${name} must be a number of at least 0.`)
   }
+  if (!['all', 'changes', 'off', undefined].includes(options.audit))
+    throw argumentError("Vault.open: audit must be 'all', 'changes' or 'off'.")
+  if (options.actor !== undefined && (typeof options.actor !== 'string' || options.actor === ''))
+    throw argumentError('Vault.open: actor must be a non-empty text.')
   if (leaseMs !== undefined && !(Number.isInteger(leaseMs) && leaseMs >= 100 && leaseMs <= longestLeaseMs))
     throw argumentError('Vault.open: leaseMs must be a whole number from 100 to 600000.')
   if (typeof tenant !== 'string' || tenant === '' || !isPlain(tenant))
     throw argumentError('Vault.open: tenant must be a non-empty text without NUL.')
+}
+
+/** A store in memory dies with its process, and so would its log: it has none unless it is asked for. */
+function auditLevel(location: Location, { audit, store }: VaultOptions): AuditLevel {
+  return audit ?? (location.kind === 'memory' && store === undefined ? 'off' : 'all')
 }
 
 async function locate(

@@ -7,6 +7,8 @@ import type { ConnectionRow, Store } from './store.ts'
 
 /** What a refresh request has to do with the lease it is sent under. */
 export interface Sending {
+  /** Whose refresh it is. */
+  readonly row: Pick<ConnectionRow, 'id'>
   /**
    * Call it as the very last thing before the request leaves.
    *
