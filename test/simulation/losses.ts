@@ -1,0 +1,119 @@
+// What became of every grant: when one is lost that nobody revoked, why that could not be helped; or that it could.
+import type { ConnectionRow } from '../../src/vault/store.ts'
+import type { IssuedRefreshToken, SimulatedGrant } from './provider.ts'
+import type { RefreshRequest } from './refresh-witness.ts'
+import type { VaultProcess } from './vault-process.ts'
+import type { Slot, World } from './world.ts'
+
+/** Why a new refresh token never came to be saved. */
+export type LossCause = 'sender died' | 'sender stood still' | 'sender cut off' | 'answer lost'
+
+/** Judges losses. */
+export class Losses {
+  readonly #world: World
+  readonly #judged = new Set<SimulatedGrant>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** A process gave a grant up. */
+  declaredDead(process: VaultProcess, row: ConnectionRow, after: ConnectionRow): void {
+    const held = this.#held(row)
+    if (held === undefined) return
+    const { grant } = held
+    this.#world.count(`declared dead: ${grant.ended ?? 'superseded'}`)
+    if (this.#world.provider(row.provider).accepts(held)) {
+      this.#world.violate('false-death', `${process.name} gives up ${row.user}, whose ${held.token} is good`)
+      return
+    }
+    this.#judge(held, row)
+    const isInterrupted = row.intentHash !== null && this.#wasInterrupted(row, grant)
+    if (isInterrupted && after.reason !== 'interrupted')
+      this.#world.violate(
+        'blame',
+        `${process.name} calls it ${after.reason} that ${row.user} lost ${held.token}`,
+      )
+  }
+
+  /** Before the request that was refused another one of that generation had no known end. */
+  #wasInterrupted({ id, generation }: ConnectionRow, grant: SimulatedGrant): boolean {
+    if (grant.ended === 'user') return false
+    const unknown = ['pending', 'done', 'unknown']
+    return this.#world.refreshWitness.requests.some(
+      ({ attempt, outcome }) =>
+        attempt?.rowId === id && attempt.generation === generation && unknown.includes(outcome),
+    )
+  }
+
+  /** In the end: what a connection holds has to be good, or its loss explained. */
+  atTheEnd(slot: Slot): void {
+    const row = this.#world.storeWitness.rowOf(slot)
+    if (row === undefined) return
+    const held = this.#held(row)
+    if (held === undefined || row.status !== 'active') return
+    if (!this.#world.provider(row.provider).accepts(held)) this.#judge(held, row)
+    this.#judgeThrownAway(held, row)
+  }
+
+  #held(row: ConnectionRow): IssuedRefreshToken | undefined {
+    const { refreshToken = '' } = this.#world.storeWitness.tokens(row)
+    return this.#world.provider(row.provider).refreshToken(refreshToken)
+  }
+
+  #judge(held: IssuedRefreshToken, row: ConnectionRow): void {
+    const { grant } = held
+    if (grant.ended === 'user' || this.#judged.has(grant)) return
+    this.#judged.add(grant)
+    if (grant.ended === 'client') {
+      this.#revokedByUs(grant, row)
+      return
+    }
+    const spoiled = this.#world.refreshWitness.requests.filter(
+      (request) =>
+        request.grant === grant && ((request.rotated && request.savedAt === undefined) || request.doubled),
+    )
+    const causes = spoiled.map((request) => this.#causeOf(request))
+    const { graceMs } = this.#world.provider(row.provider).behaviour
+    const first = causes.find((cause) => cause !== undefined)
+    if (first === undefined || causes.includes(undefined)) {
+      const numbers = spoiled.map(({ number, outcome }) => `${number} (${outcome})`).join(', ')
+      this.#world.violate('loss', `${row.user} lost ${held.token}; unsaved answers: ${numbers || 'none'}`)
+      return
+    }
+    this.#world.lost.push({ cause: first, graceMs })
+    this.#world.count(`lost: ${first}, ${graceMs === 0 ? 'no grace' : 'grace over'}`)
+  }
+
+  /** A person disconnected; where that ends every grant of theirs, one that they gave since may go with it. */
+  #revokedByUs(grant: SimulatedGrant, row: ConnectionRow): void {
+    if (grant.keptAt === undefined || grant.endSentAt <= grant.keptAt)
+      this.#world.count('revoked while consenting')
+    else this.#world.violate('loss', `we revoked grant ${grant.number} of ${row.user}, which is connected`)
+  }
+
+  #causeOf(request: RefreshRequest): LossCause | undefined {
+    const { process, outcome, attempt, sentAt } = request
+    if (outcome === 'failed' || outcome === 'unknown') return 'answer lost'
+    if (process.crashed) return 'sender died'
+    const since = attempt?.takenAt ?? sentAt
+    if (process.stoppedSince(since) > 0) return 'sender stood still'
+    return this.#world.refreshWitness.isExcused(request) || request.doubled ? 'sender cut off' : undefined
+  }
+
+  /** A running process received something newer than what is stored, and it is nowhere. */
+  #judgeThrownAway(held: IssuedRefreshToken, row: ConnectionRow): void {
+    const { requests } = this.#world.refreshWitness
+    const stored = requests.findLast(({ issued }) => issued?.refreshToken === held)
+    for (const request of requests) {
+      const { issued, outcome, process, savedAt, sentAt } = request
+      if (issued === undefined || issued.grant !== held.grant || savedAt !== undefined) continue
+      if (outcome !== 'done' || process.crashed || issued.refreshToken.index <= held.index) continue
+      if (stored !== undefined && stored.sentAt > sentAt) continue
+      this.#world.violate(
+        'newest',
+        `${issued.refreshToken.token} was received for ${row.user} and thrown away`,
+      )
+    }
+  }
+}
