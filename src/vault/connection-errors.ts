@@ -19,6 +19,15 @@ export function notConnected(
   )
 }
 
+/** `vault.forget` ran while the connection was being made, and has the last word. */
+export function forgottenMeanwhile({ provider, account }: Place): AuthorizationRequiredError {
+  return new AuthorizationRequiredError(
+    'not_connected',
+    `This user was forgotten while the connection to ${provider} was being made, so it was ended again. Connect it anew if that is wanted.`,
+    { provider, account, scopes: [] },
+  )
+}
+
 /** The grant lacks scopes; the error carries those it has too, so that a consent to all of them loses nothing. */
 export function missingScope(
   row: Place,

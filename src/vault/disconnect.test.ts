@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { ada, failure, until, vaultFixture } from '../../test/vault/fixture.ts'
 import { authorizationUrl } from '../oauth/index.ts'
+import { defineProvider } from '../providers/index.ts'
 import { generateKey } from '../seal.ts'
 import type { Vault } from './index.ts'
 import { memoryStore } from './memory-store.ts'
@@ -15,7 +16,7 @@ describe('disconnecting', () => {
     const connection = await vault.save(ada, tokens)
     const result = await vault.disconnect(ada)
     expect(result).toEqual({
-      revoked: true,
+      ...{ revoked: true, confirmed: true },
       connection: { ...connection, status: 'revoked', reason: 'disconnecting' },
     })
     expect(world.server.isActive(tokens.accessToken)).toBe(false)
@@ -100,6 +101,87 @@ describe('disconnecting', () => {
     expect(await refreshed).toMatchObject({ code: 'not_connected' })
     expect(await vault.connections()).toEqual([])
     expect(world.server.consents().every(({ revoked }) => revoked !== undefined)).toBe(true)
+  })
+})
+
+describe('confirming that a grant is over', () => {
+  type Facts = Parameters<typeof world.server.provider>[0]
+
+  /** Disconnects at a provider that has these endpoints; the requests that were sent to find out. */
+  async function disconnect(facts: Facts, arrange = () => {}) {
+    const provider = defineProvider(world.server.provider({ issuer: undefined, ...facts }))
+    const vault = await world.open({ clients: { simulated: { ...world.server.client(), provider } } })
+    const tokens = world.granted()
+    await vault.save(ada, tokens)
+    arrange()
+    const { revoked, confirmed, why } = await vault.disconnect(ada)
+    const asked = world.server.requests().map(({ endpoint }) => endpoint)
+    return { revoked, confirmed, why, asked: asked.filter((endpoint) => endpoint !== 'revocation') }
+  }
+  const unasked = { introspectionUrl: undefined, userinfoUrl: undefined }
+  /** A provider that takes revocations and does nothing. */
+  const lies = () => world.server.script('revocation', [{ status: 200 }, { status: 200 }])
+
+  it.each([
+    ['by introspection of both tokens', {}, ['introspection', 'introspection']],
+    ['by the who-am-I', { introspectionUrl: undefined }, ['userinfo']],
+  ] as const)('%s', async (_name, facts, asked) => {
+    expect(await disconnect(facts)).toMatchObject({ revoked: true, confirmed: true, why: undefined, asked })
+  })
+
+  it('by a refresh that has to fail, where that cannot replace anything', async () => {
+    world.server.configure({ rotation: false })
+    const found = await disconnect({ ...unasked, refreshTokenRotation: false })
+    expect(found).toMatchObject({ confirmed: true, asked: ['token'] })
+    expect(world.server.counts.refreshes).toBe(0)
+  })
+
+  it('not at all where only a refresh that replaces the token could tell', async () => {
+    const found = await disconnect(unasked)
+    expect(found).toMatchObject({ revoked: true, confirmed: undefined, asked: [] })
+    expect(found.why).toContain('no way to check')
+  })
+
+  it('not with an access token that has ended: that proves nothing', async () => {
+    const found = await disconnect({ introspectionUrl: undefined }, () => world.pass(3601))
+    expect(found).toMatchObject({ revoked: true, confirmed: undefined, asked: [] })
+  })
+
+  it.each([
+    ['introspection', {}, 'still calls the refresh token active'],
+    ['who-am-I', { introspectionUrl: undefined }, 'still accepts the access token, until 2026-01-01T01:00'],
+  ] as const)('says what still works, after a second look: %s', async (_name, facts, why) => {
+    const found = await disconnect(facts, lies)
+    expect(found).toMatchObject({ revoked: true, confirmed: false, why: expect.stringContaining(why) })
+    expect(found.asked).toHaveLength(2)
+    expect(world.server.counts.refreshes).toBe(0)
+  })
+
+  it('ends what a refresh that should have failed brought', async () => {
+    world.server.configure({ rotation: false })
+    const found = await disconnect({ ...unasked, refreshTokenRotation: false }, lies)
+    expect(found).toMatchObject({ confirmed: false, why: expect.stringContaining('refresh token') })
+    const [, issued = ''] = world.server.issuedSecrets().filter((secret) => secret.includes('_access_'))
+    expect(world.server.isActive(issued)).toBe(false)
+  })
+
+  it('gives a provider a moment', async () => {
+    const first = { body: { active: true } }
+    const found = await disconnect({}, () => world.server.script('introspection', [first]))
+    expect(found).toMatchObject({ confirmed: true, why: undefined })
+  })
+
+  it('takes the next way where our client may not introspect', async () => {
+    const refused = { error: 'access_denied', status: 403 }
+    const found = await disconnect({}, () => world.server.script('introspection', [refused]))
+    expect(found).toMatchObject({ confirmed: true, asked: ['introspection', 'userinfo'] })
+  })
+
+  it('is left out when told so', async () => {
+    const vault = await world.open()
+    await vault.save(ada, world.granted())
+    expect(await vault.disconnect(ada, { confirm: false })).not.toHaveProperty('confirmed')
+    expect(world.server.requests('introspection')).toEqual([])
   })
 })
 

@@ -8,7 +8,9 @@ import {
   revokeToken,
   type TokenSet,
 } from '../oauth/index.ts'
+import { type Confirmation, confirmRevocation } from './confirmation.ts'
 import { toConnection } from './connection.ts'
+import { historyNote, type RevokedNote } from './history-note.ts'
 import type { Interior } from './interior.ts'
 import type { ConnectionRow } from './store.ts'
 import type { Disconnected, DisconnectOptions } from './vault.ts'
@@ -19,6 +21,8 @@ export interface Revocation {
   revoked: boolean
   /** Why not, and what to do, when it did not. */
   why?: string
+  /** The tokens that were revoked: newer ones, where only a live access token ends its own grant. Secret. */
+  tokens?: TokenSet
 }
 
 /**
@@ -41,7 +45,7 @@ export async function revokeGrant(
   const { refreshToken, accessToken } = tokens
   if (refreshToken === undefined) {
     await revokeToken(provider, client, accessToken, { ...options, tokenTypeHint: 'access_token' })
-    return { revoked: true }
+    return { revoked: true, tokens }
   }
   await revokeToken(provider, client, refreshToken, { ...options, tokenTypeHint: 'refresh_token' })
   await revokeToken(provider, client, accessToken, { ...options, tokenTypeHint: 'access_token' }).catch(
@@ -49,7 +53,7 @@ export async function revokeGrant(
       // The grant is over; servers that ended this token with it, or revoke no access tokens, may say so with an error.
     },
   )
-  return { revoked: true }
+  return { revoked: true, tokens }
 }
 
 /** Where an access token ends its own grant it has to be a live one. */
@@ -61,7 +65,7 @@ async function revokeByItself(
   const ended = !tokens.validFor(0, options.now?.()) && tokens.refreshToken !== undefined
   const live = ended ? await refreshTokenGrant(provider, client, tokens, options) : tokens
   await revokeToken(provider, client, live.accessToken, options)
-  return { revoked: true }
+  return { revoked: true, tokens: live }
 }
 
 /** Why a revocation failed, in words for whoever asked for it. */
@@ -71,40 +75,61 @@ export function whyNotRevoked(error: unknown): string {
 }
 
 /**
- * Ends the connection of a row that is marked revoked: at the provider where that is possible, and here.
+ * Ends the connection of a row that is marked revoked: at the provider where that is possible, and here. Then asks the
+ * provider whether the grant is over.
  *
- * @param row as `markRevoked` returned it.
+ * @param row as `markRevoked` returned it. @param by which operation this is part of.
  */
 export async function disconnectRow(
   inside: Interior,
   row: ConnectionRow,
   options: DisconnectOptions,
+  by: RevokedNote['by'] = 'disconnect',
 ): Promise<Disconnected> {
   const { store, cache, sealed, events, now } = inside
   cache.forget(row.user, row.provider, row.account)
-  const revocation = await revokeAtProvider(inside, row, options)
+  const { tokens, ...revocation } = await revokeAtProvider(inside, row, options)
   const { id, generation } = row
+  const note = historyNote('revoked', { by, revoked: revocation.revoked })
   await events.record({ type: 'revoked', id, generation }, async () =>
-    (await store.deleteRevoked(id)) ? row : undefined,
+    (await store.deleteRevoked(id, note)) ? row : undefined,
   )
   cache.forget(row.user, row.provider, row.account)
   sealed.forget(row.id)
-  return { connection: toConnection(row, now()), ...revocation }
+  const confirmation = tokens === undefined ? {} : await confirm(inside, row, tokens, options)
+  return { connection: toConnection(row, now()), ...revocation, ...confirmation }
 }
 
 async function revokeAtProvider(
-  { registration, requestOptions, sealed }: Interior,
+  inside: Interior,
   row: ConnectionRow,
-  { signal, timeoutMs = 10_000 }: DisconnectOptions,
+  options: DisconnectOptions,
 ): Promise<Revocation> {
+  const { registration, sealed } = inside
   try {
-    const limits = { ...requestOptions, signal, timeoutMs }
     return await revokeGrant(
       await registration(row.provider),
       await sealed.reading(() => sealed.open(row)),
-      limits,
+      limitsOf(inside, options),
     )
   } catch (error) {
     return { revoked: false, why: whyNotRevoked(error) }
   }
+}
+
+async function confirm(
+  inside: Interior,
+  row: ConnectionRow,
+  tokens: TokenSet,
+  options: DisconnectOptions,
+): Promise<Confirmation> {
+  if (options.confirm === false) return {}
+  return confirmRevocation(await inside.registration(row.provider), tokens, limitsOf(inside, options))
+}
+
+function limitsOf(
+  { requestOptions }: Interior,
+  { signal, timeoutMs = 10_000 }: DisconnectOptions,
+): RequestOptions {
+  return { ...requestOptions, signal, timeoutMs }
 }

@@ -1,7 +1,7 @@
 // Why a provider accepts a grant no longer. It says `invalid_grant` and little else (RFC 6749 section 5.2): what fits is
 // found from when tokens last came, how long this provider lets them live, and what else happened.
 
-import { diedAt, type Facts, lastGoodAt, lastGoodEntry, nameOf } from './explain-facts.ts'
+import { consentedAt, diedAt, type Facts, lastGoodAt, lastGoodEntry, nameOf } from './explain-facts.ts'
 import type { Cause } from './explanation.ts'
 import { readHistoryNote } from './history-note.ts'
 import { instantText, spanText } from './time-words.ts'
@@ -38,10 +38,10 @@ export function causesWithoutRefresh(facts: Facts): Cause[] {
 
 /** What will end a grant that is alive, where that is foreseen and mendable. */
 export function foreseen(facts: Facts): Cause[] {
-  const { tokens, provider, row } = facts
+  const { tokens, provider } = facts
   const seconds = provider?.refreshTokenTestingSeconds
   if (seconds === undefined || !tokens.readable || typeof tokens.refreshEndsAt !== 'number') return []
-  if (Math.abs(tokens.refreshEndsAt - (row.grantedAt + seconds * 1000)) > dayMs) return []
+  if (Math.abs(tokens.refreshEndsAt - (consentedAt(facts) + seconds * 1000)) > dayMs) return []
   const text = `${nameOf(facts)} ends this grant at ${instantText(tokens.refreshEndsAt)}, ${spanText(seconds * 1000)} after the consent, as it does for apps in testing.`
   return [{ code: 'app_in_testing', certainty: 'likely', text }]
 }
@@ -60,25 +60,25 @@ function interrupted(facts: Facts): Cause {
 
 /** Google ends the grants of apps in testing after seven days; the fact is the provider row's. */
 function testing(facts: Facts): Cause | undefined {
-  const { provider, row } = facts
+  const { provider } = facts
   const seconds = provider?.refreshTokenTestingSeconds
   if (seconds === undefined) return undefined
-  const [end, died, good] = [row.grantedAt + seconds * 1000, diedAt(facts), lastGoodAt(facts)]
+  const [end, died, good] = [consentedAt(facts) + seconds * 1000, diedAt(facts), lastGoodAt(facts)]
   if (died < end - 60_000 || good > end + 60_000) return undefined
-  const text = `The grant died ${spanText(died - row.grantedAt)} after the consent: ${nameOf(facts)} ends those of an app in testing after ${spanText(seconds * 1000)}.`
+  const text = `The grant died ${spanText(died - consentedAt(facts))} after the consent: ${nameOf(facts)} ends those of an app in testing after ${spanText(seconds * 1000)}.`
   return { code: 'app_in_testing', certainty: died - end < 2 * dayMs ? 'likely' : 'possible', text }
 }
 
 function lifetime(facts: Facts): Cause | undefined {
-  const { provider, row, tokens } = facts
+  const { provider, tokens } = facts
   const died = diedAt(facts)
   if (tokens.readable && typeof tokens.refreshEndsAt === 'number' && died >= tokens.refreshEndsAt - 60_000) {
     const text = `The refresh token was good until ${instantText(tokens.refreshEndsAt)}, as ${nameOf(facts)} had said when it issued it.`
     return { code: 'lifetime_over', certainty: 'certain', text }
   }
   const seconds = provider?.refreshTokenLifetimeSeconds
-  if (seconds === undefined || died < row.grantedAt + seconds * 1000 - 60_000) return undefined
-  const text = `${nameOf(facts)} ends a grant ${spanText(seconds * 1000)} after the consent, however much it is used; that was at ${instantText(row.grantedAt + seconds * 1000)}.`
+  if (seconds === undefined || died < consentedAt(facts) + seconds * 1000 - 60_000) return undefined
+  const text = `${nameOf(facts)} ends a grant ${spanText(seconds * 1000)} after the consent, however much it is used; that was at ${instantText(consentedAt(facts) + seconds * 1000)}.`
   return { code: 'lifetime_over', certainty: 'likely', text }
 }
 

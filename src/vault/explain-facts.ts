@@ -4,6 +4,7 @@ import { KeyError } from '../errors.ts'
 import { type ProviderProbe, probeProvider, type Registration } from '../oauth/index.ts'
 import { provider as catalogued, type Provider } from '../providers/index.ts'
 import type { ExplainOptions } from './explanation.ts'
+import { readHistoryNote } from './history-note.ts'
 import type { Interior } from './interior.ts'
 import { refreshTokenEnd } from './refresh-token-end.ts'
 import type { ConnectionRow, HistoryEntry } from './store.ts'
@@ -102,6 +103,12 @@ export function lastGoodEntry(history: readonly HistoryEntry[]): HistoryEntry | 
 export function failuresSince({ history }: Facts): readonly HistoryEntry[] {
   const start = history.findLastIndex(({ type }) => type === 'connected' || type === 'refreshed')
   return history.slice(start + 1).filter(({ type }) => type === 'refresh_failed')
+}
+
+/** When a person consented: before an import, where that says so. */
+export function consentedAt({ history, row }: Pick<Facts, 'history' | 'row'>): number {
+  const last = history.findLast(({ type }) => type === 'connected')
+  return (last && readHistoryNote(last, 'connected')?.grantedAt) ?? row.grantedAt
 }
 
 /** When the provider refused the grant. */

@@ -1,7 +1,7 @@
 // What will happen to a connection, and when: ends, renewals, pauses.
 // The lifetimes of refresh tokens are those of the provider's row, or of its own answer.
 
-import { type Facts, lastGoodAt, nameOf } from './explain-facts.ts'
+import { consentedAt, type Facts, lastGoodAt, nameOf } from './explain-facts.ts'
 import type { ExplainedStatus, Forecast } from './explanation.ts'
 
 /** What lies ahead, soonest first. A connection that is dead or going has nothing ahead. */
@@ -44,12 +44,13 @@ function renewals({ row }: Facts): (Forecast | undefined)[] {
 }
 
 function ends(facts: Facts): (Forecast | undefined)[] {
-  const { tokens, provider, row } = facts
+  const { tokens, provider } = facts
   if (!tokens.readable || !tokens.refreshable) return []
   const name = nameOf(facts)
   const { refreshTokenIdleSeconds: idle, refreshTokenLifetimeSeconds: life } = provider ?? {}
   const said = tokens.refreshEndsAt
-  const end = typeof said === 'number' ? said : life === undefined ? undefined : row.grantedAt + life * 1000
+  const end =
+    typeof said === 'number' ? said : life === undefined ? undefined : consentedAt(facts) + life * 1000
   return [
     at(
       'idle_end',

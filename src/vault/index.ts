@@ -17,6 +17,19 @@ export type {
 export type { Connection, ConnectionAddress } from './connection.ts'
 export type { VaultTokenRequest } from './connection-reader.ts'
 export type { VaultEvent } from './event.ts'
+export type {
+  Cause,
+  CauseCode,
+  ClockOffsets,
+  ExplainedStatus,
+  ExplainOptions,
+  Explanation,
+  Forecast,
+  NextStep,
+  TimelineEntry,
+} from './explanation.ts'
+export type { Exported, ExportOptions, NotExported } from './export.ts'
+export type { Imported, ImportedItem, ImportKind, ImportOptions } from './import.ts'
 export { keyFile } from './key-file.ts'
 export { type KeychainEntry, type KeychainOptions, keychain } from './key-keychain.ts'
 export {
@@ -43,6 +56,9 @@ export {
   type Disconnected,
   type DisconnectOptions,
   type FinishOptions,
+  type ForgetOptions,
+  type ForgetProgress,
+  type Forgotten,
   type SourceOptions,
   Vault,
 } from './vault.ts'

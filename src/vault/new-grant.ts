@@ -3,19 +3,27 @@ import { argumentError, CallbackError } from '../errors.ts'
 import { authorizationCodeGrant, callbackState, type TokenSet } from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
 import { assertAddress, type Connection, type ConnectionAddress, toConnection } from './connection.ts'
-import { notConnected } from './connection-errors.ts'
+import { forgottenMeanwhile, notConnected } from './connection-errors.ts'
+import { disconnectRow } from './disconnect.ts'
+import { type ForgottenMarks, forgottenMarks, personKey } from './forgotten.ts'
 import { historyNote } from './history-note.ts'
 import type { Interior } from './interior.ts'
 import type { ConnectionRow, RowAddress } from './store.ts'
 import type { FinishOptions } from './vault.ts'
 
-/** Keeps a grant, in place of any earlier one at that address. */
+/**
+ * Keeps a grant, in place of any earlier one at that address.
+ *
+ * @param marks who had been forgotten when this began. Default: now.
+ */
 export async function saveGrant(
   inside: Interior,
   address: ConnectionAddress,
   tokens: TokenSet,
+  marks?: ForgottenMarks,
 ): Promise<Connection> {
   const { audit } = inside
+  const before = marks ?? (await forgottenMarks(inside.store))
   const place: RowAddress = { ...labelled(address), tenant: inside.tenant }
   const server = await providerOf(inside, place.provider)
   for (;;) {
@@ -31,8 +39,27 @@ export async function saveGrant(
       detail,
     })
     await audit.flush()
+    await assertNotForgotten(inside, row, before)
     return toConnection(row, inside.now())
   }
+}
+
+/**
+ * Ends a connection again whose user was forgotten since `before`. Looked at after it was saved: whoever forgets marks
+ * first and lists then, so one of the two sees the other.
+ */
+async function assertNotForgotten(
+  inside: Interior,
+  { id, tenant, user, provider, account }: ConnectionRow,
+  before: ForgottenMarks,
+): Promise<void> {
+  const person = personKey(tenant, user)
+  const { [person]: now } = await forgottenMarks(inside.store)
+  if (now === undefined || now.mark === before[person]?.mark) return
+  const row = await inside.store.markRevoked(id)
+  if (row !== undefined) await disconnectRow(inside, row, { confirm: false }, 'forget')
+  await inside.store.forgetUser(tenant, user, person)
+  throw forgottenMeanwhile({ provider, account })
 }
 
 /** `undefined`: somebody else was faster; look again. */
@@ -80,6 +107,7 @@ export async function finishAuthorization(
       'state_missing',
       'The callback has no state, or two. Start again from your own page.',
     )
+  const marks = await forgottenMarks(inside.store)
   const pending = await inside.pending.take(state)
   if (pending === undefined)
     throw new CallbackError(
@@ -98,7 +126,7 @@ export async function finishAuthorization(
   const { provider: server, client } = await inside.registration(provider)
   const limits = { ...inside.requestOptions, ...options }
   const tokens = await authorizationCodeGrant(server, client, pending, callback, limits)
-  return saveGrant(inside, { user, provider, account }, tokens)
+  return saveGrant(inside, { user, provider, account }, tokens, marks)
 }
 
 /** Without an account, the one labelled `default`. */

@@ -7,9 +7,10 @@ import { notConnected } from './connection-errors.ts'
 import { pick, unrevoked, type VaultTokenRequest } from './connection-reader.ts'
 import { ConnectionSource } from './connection-source.ts'
 import { disconnectRow } from './disconnect.ts'
-import { explainConnection } from './explain.ts'
 import type { ExplainOptions, Explanation } from './explanation.ts'
+import type { Exported, ExportOptions } from './export.ts'
 import { missingScopes } from './granted-scopes.ts'
+import type { Imported, ImportOptions } from './import.ts'
 import { furnish, type Interior } from './interior.ts'
 import { finishAuthorization, saveGrant } from './new-grant.ts'
 import { openParts } from './open.ts'
@@ -21,6 +22,8 @@ import {
   type Disconnected,
   type DisconnectOptions,
   type FinishOptions,
+  type ForgetOptions,
+  type Forgotten,
   type SourceOptions,
   Vault,
 } from './vault.ts'
@@ -63,7 +66,9 @@ class OpenVault extends Vault {
   }
 
   async explain(idOrAddress: string | ConnectionAddress, options?: ExplainOptions): Promise<Explanation> {
-    return explainConnection(this.#opened(), idOrAddress, options)
+    const inside = this.#opened()
+    const { explainConnection } = await import('./explain.ts')
+    return explainConnection(inside, idOrAddress, options)
   }
 
   async save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection> {
@@ -104,8 +109,17 @@ class OpenVault extends Vault {
       return inside.audit.change(
         { action: 'disconnect', user, connections: [{ id, provider, account }] },
         () => disconnectRow(inside, row, options),
-        ({ revoked }) => ({ detail: { revoked } }),
+        ({ revoked, confirmed }) => ({
+          detail: { revoked, ...(confirmed === undefined ? {} : { confirmed }) },
+        }),
       )
+    })
+  }
+
+  async forget(user: string, options?: ForgetOptions): Promise<Forgotten> {
+    return this.#beforeClosing(async (inside) => {
+      const { forgetUser } = await import('./forget.ts')
+      return forgetUser(inside, user, options)
     })
   }
 
@@ -123,6 +137,16 @@ class OpenVault extends Vault {
 
   async finish(callback: string | URL | URLSearchParams, options: FinishOptions = {}): Promise<Connection> {
     return this.#beforeClosing((inside) => finishAuthorization(inside, callback, options))
+  }
+
+  async export(options: ExportOptions): Promise<Exported> {
+    const { exportConnections } = await import('./export.ts')
+    return this.#beforeClosing((inside) => exportConnections(inside, options))
+  }
+
+  async import(source: string | Uint8Array, options: ImportOptions = {}): Promise<Imported> {
+    const { importConnections } = await import('./import.ts')
+    return this.#beforeClosing((inside) => importConnections(inside, source, options))
   }
 
   get audit(): AuditLog {

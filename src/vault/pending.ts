@@ -1,6 +1,7 @@
 // Pending authorizations in the store: sealed, found by the fingerprint of their state, taken once.
 import type { PendingAuthorization } from '../oauth/index.ts'
 import { fingerprint } from '../seal.ts'
+import { personKey } from './forgotten.ts'
 import type { CurrentKeyring } from './key-ring.ts'
 import type { Store } from './store.ts'
 
@@ -20,9 +21,10 @@ export class PendingAuthorizations {
   async put(pending: PendingAuthorization): Promise<void> {
     const key = this.#keyOf(pending.state)
     const end = Math.floor(pending.expiresAt)
+    const person = pending.user === undefined ? null : personKey(this.#tenant, pending.user)
     await this.#keys.write((keyring) => {
       const sealed = keyring.seal(JSON.stringify(pending), this.#associatedData(key))
-      return this.#store.putPending(key, sealed, end, keyring.primary.id)
+      return this.#store.putPending(key, sealed, end, keyring.primary.id, person)
     })
   }
 

@@ -10,6 +10,9 @@ import type {
 import type { AuditLog } from './audit.ts'
 import type { Connection, ConnectionAddress } from './connection.ts'
 import type { VaultTokenRequest } from './connection-reader.ts'
+import type { ExplainOptions, Explanation } from './explanation.ts'
+import type { Exported, ExportOptions } from './export.ts'
+import type { Imported, ImportOptions } from './import.ts'
 import type { VaultOptions } from './options.ts'
 import type { VaultKeys } from './vault-keys.ts'
 
@@ -35,16 +38,52 @@ export interface DisconnectOptions {
   signal?: AbortSignal | undefined
   /** Time limit of each request to the provider, in milliseconds. Default 10 000. */
   timeoutMs?: number | undefined
+  /** Whether to ask the provider afterwards if the grant is over. Default `true`. */
+  confirm?: boolean | undefined
 }
 
 /** What {@link Vault.disconnect} did. */
 export interface Disconnected {
   /** The connection as it was, now `revoked` and deleted. */
   connection: Connection
-  /** Whether the provider confirmed that the grant is over. */
+  /** Whether the provider took the revocation. */
   revoked: boolean
-  /** Why not, and what to do, when it did not. */
+  /**
+   * What a probe found afterwards: introspection, else the provider's who-am-I, else (where refresh tokens are never
+   * replaced) a refresh that has to fail. `false`: something still works. Absent: there was no safe way to find out.
+   */
+  confirmed?: boolean
+  /** Why it was not revoked or not confirmed, and what to do. */
   why?: string
+}
+
+/** Options of {@link Vault.forget}. */
+export interface ForgetOptions extends DisconnectOptions {
+  /** Stops it: no further connection is begun with, and what is under way is deleted here all the same. */
+  signal?: AbortSignal | undefined
+  /** Hears of each connection that was ended. What it throws is ignored. */
+  onProgress?: ((progress: ForgetProgress) => void) | undefined
+}
+
+/** How far {@link Vault.forget} has come. */
+export interface ForgetProgress {
+  /** How many connections are ended. */
+  done: number
+  /** How many there are, as far as is known. */
+  total: number
+  /** The last one. */
+  last: Disconnected
+}
+
+/** What {@link Vault.forget} did. */
+export interface Forgotten {
+  user: string
+  /** The connections that were ended, each with what its provider said. Empty: there were none. */
+  connections: readonly Disconnected[]
+  /** How many authorizations that the user had begun, and not finished, were dropped. */
+  pending: number
+  /** The providers where a grant may live on; `why` of the connection says what to do. */
+  unrevoked: readonly string[]
 }
 
 /**
@@ -75,6 +114,15 @@ export abstract class Vault {
   abstract connection(address: ConnectionAddress): Promise<Connection | undefined>
 
   /**
+   * Why a connection is as it is: status, what happened, the likely cause, what to do, and what will happen when. Changes
+   * nothing, and sends nothing unless `probe` is set. No secret is in it.
+   *
+   * @param idOrAddress the `id` of a connection, also of one that was disconnected within the last day; or its address.
+   * @throws {AuthorizationRequiredError} `not_connected`; {@link ConfigurationError} `account_ambiguous`.
+   */
+  abstract explain(idOrAddress: string | ConnectionAddress, options?: ExplainOptions): Promise<Explanation>
+
+  /**
    * Keeps a grant that a person has just given, in place of any earlier one at that address; the connection is `active`
    * again. Its scopes are those of the token set, whatever was granted before. Without an account: `default`.
    */
@@ -98,11 +146,22 @@ export abstract class Vault {
 
   /**
    * Ends a connection: revokes the grant at the provider where that is possible, and deletes it here in any case.
-   * A refresh that is under way anywhere cannot bring it back.
+   * A refresh that is under way anywhere cannot bring it back. At some providers (Discord) it ends everything that our
+   * client has for that person.
    *
    * @throws {AuthorizationRequiredError} `not_connected`; {@link StoreError}.
    */
   abstract disconnect(address: ConnectionAddress, options?: DisconnectOptions): Promise<Disconnected>
+
+  /**
+   * Ends everything that a user has in this tenant, as {@link Vault.disconnect} does, at all providers and accounts; and
+   * drops the authorizations that they began and did not finish, and the history of it all. One provider that fails does
+   * not hold up the others. A refresh that is under way anywhere cannot bring a connection back; nor can a consent that
+   * is being finished: it is ended again, and whoever finishes it gets `not_connected`. The audit log is kept.
+   *
+   * @throws {StoreError} the signal's reason: what is left is ended by a second call, which reports nothing else.
+   */
+  abstract forget(user: string, options?: ForgetOptions): Promise<Forgotten>
 
   /**
    * Our registration at a provider.
@@ -125,6 +184,25 @@ export abstract class Vault {
    * @throws {CallbackError} {@link AuthorizationDeniedError} {@link TokenEndpointError} and what else the grant throws.
    */
   abstract finish(callback: string | URL | URLSearchParams, options?: FinishOptions): Promise<Connection>
+
+  /**
+   * Puts connections, with their tokens, into one encrypted bundle; for a move, deletes them here without revoking them.
+   * Clients and their secrets are not in it.
+   *
+   * @throws {TypeError} `invalid_argument` for a short passphrase, or a file that is there; {@link StoreError}. Nothing
+   *   was moved then.
+   */
+  abstract export(options: ExportOptions): Promise<Exported>
+
+  /**
+   * Brings connections in: from a bundle, guMCP's or mcp-remote's folder, or JSON. Each stands by itself; importing the
+   * same again changes nothing.
+   *
+   * @param source the path of a file or folder, or the bytes of a bundle or JSON.
+   * @throws {ImportError} `bundle_invalid`, `passphrase_wrong`: nothing was changed. {@link StoreError}, {@link KeyError}:
+   *   what was imported by then is kept; import again.
+   */
+  abstract import(source: string | Uint8Array, options?: ImportOptions): Promise<Imported>
 
   /** Who did what with which connection: lines that show when somebody tampers with them. */
   abstract get audit(): AuditLog
