@@ -63,7 +63,9 @@ export function otherPlan(plan: ConnectionPlan, error: unknown): ConnectionPlan 
 
 /** Says goodbye and waits for the end of a connection, for a limited time: the other side may be out of reach. */
 export async function hangUp(client: Client): Promise<void> {
-  const limit = setTimeout(() => client.connection.stream.destroy(), 1000).unref()
+  // One that let the process end must not let it end here: whoever closes a vault waits for this.
+  ;(client as Client & { ref?: () => void }).ref?.()
+  const limit = setTimeout(() => client.connection.stream.destroy(), 1000)
   await client.end().catch(() => {})
   clearTimeout(limit)
 }
