@@ -16,7 +16,7 @@ export type {
 } from './audit.ts'
 export type { Connection, ConnectionAddress } from './connection.ts'
 export type { VaultTokenRequest } from './connection-reader.ts'
-export type { VaultEvent } from './event.ts'
+export type { VaultEvent, VaultEventType, VaultListener } from './event.ts'
 export type {
   Cause,
   CauseCode,
@@ -29,6 +29,15 @@ export type {
   TimelineEntry,
 } from './explanation.ts'
 export type { Exported, ExportOptions, NotExported } from './export.ts'
+export type {
+  KeepFresh,
+  KeepFreshOptions,
+  RefreshDueOptions,
+  Refreshed,
+  RefreshedDue,
+  RefreshOptions,
+  SkippedProvider,
+} from './freshness.ts'
 export type { Imported, ImportedItem, ImportKind, ImportOptions } from './import.ts'
 export { keyFile } from './key-file.ts'
 export { type KeychainEntry, type KeychainOptions, keychain } from './key-keychain.ts'

@@ -4,6 +4,7 @@ import { auditLogOf, type StoredAuditLog } from './audit-log.ts'
 import { AuditedRefreshes } from './audit-refresh.ts'
 import { ConnectionReader } from './connection-reader.ts'
 import { revokeGrant } from './disconnect.ts'
+import { DueRefresh } from './due-refresh.ts'
 import { EventStream } from './event-stream.ts'
 import { KeyOperations } from './key-operations.ts'
 import type { CurrentKeyring } from './key-ring.ts'
@@ -18,6 +19,9 @@ import { refreshRequests } from './refresh-request.ts'
 import { SealedTokens } from './sealed-tokens.ts'
 import type { Store } from './store.ts'
 import { TokenCache } from './token-cache.ts'
+
+const defaultLeaseMs = 15_000
+const defaultTimeoutMs = 60_000
 
 /** The parts of an open vault. */
 export interface Interior {
@@ -38,6 +42,7 @@ export interface Interior {
   readonly use: RecentUse
   readonly refresher: Refresher
   readonly reader: ConnectionReader
+  readonly due: DueRefresh
   /** The clock that expiry is judged by, in milliseconds since 1970: the option's, else the store's. */
   readonly now: () => number
   /** Our registration at a provider. */
@@ -74,12 +79,17 @@ export async function furnish({
   if (options.onEvent !== undefined) basis.events.subscribe(options.onEvent)
   await basis.events.start()
   const refresher = newRefresher(basis)
-  return { ...basis, refresher, reader: new ConnectionReader({ ...basis, refresher }) }
+  const { leaseMs = defaultLeaseMs, refreshTimeoutMs = defaultTimeoutMs } = options
+  return {
+    ...{ ...basis, refresher, reader: new ConnectionReader({ ...basis, refresher }) },
+    due: new DueRefresh({ ...basis, refresher, sleep, claimMs: 2 * (refreshTimeoutMs + leaseMs) }),
+  }
 }
 
-function newRefresher(inside: Omit<Interior, 'refresher' | 'reader'>): Refresher {
+function newRefresher(inside: Omit<Interior, 'refresher' | 'reader' | 'due'>): Refresher {
   const { store, sealed, gates, options, requestOptions, events, audit } = inside
-  const { random = Math.random, leaseMs = 15_000, refreshTimeoutMs = 60_000, sleep = pause } = options
+  const { random = Math.random, sleep = pause } = options
+  const { leaseMs = defaultLeaseMs, refreshTimeoutMs = defaultTimeoutMs } = options
   const refreshes = new AuditedRefreshes()
   return new Refresher({
     ...{ store, sealed, gates, registration: inside.registration },

@@ -7,15 +7,27 @@ import { notConnected } from './connection-errors.ts'
 import { pick, unrevoked, type VaultTokenRequest } from './connection-reader.ts'
 import { ConnectionSource } from './connection-source.ts'
 import { disconnectRow } from './disconnect.ts'
+import type { VaultListener } from './event.ts'
 import type { ExplainOptions, Explanation } from './explanation.ts'
 import type { Exported, ExportOptions } from './export.ts'
+import type {
+  KeepFresh,
+  KeepFreshOptions,
+  RefreshDueOptions,
+  Refreshed,
+  RefreshedDue,
+  RefreshOptions,
+} from './freshness.ts'
 import { missingScopes } from './granted-scopes.ts'
 import type { Imported, ImportOptions } from './import.ts'
 import { furnish, type Interior } from './interior.ts'
+import { assertFreshOptions, FreshKeeper } from './keep-fresh.ts'
 import { finishAuthorization, saveGrant } from './new-grant.ts'
 import { openParts } from './open.ts'
 import { OpenKeys } from './open-keys.ts'
 import type { VaultOptions } from './options.ts'
+import { idle, pause } from './pause.ts'
+import { refreshOnce } from './refresh-once.ts'
 import type { ConnectionRow } from './store.ts'
 import { cacheKey } from './token-cache.ts'
 import {
@@ -40,11 +52,15 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   }
 }
 
+/** So many rows are read at once while all are walked through. */
+const pageSize = 200
+
 class OpenVault extends Vault {
   readonly #inside: Interior
   /** Grants on their way into the store, or out of it: closing waits for them. */
   readonly #changing = new Set<Promise<unknown>>()
   readonly #keys = new OpenKeys((run) => this.#beforeClosing(run))
+  readonly #keepers = new Set<FreshKeeper>()
   #closing: Promise<void> | undefined
 
   constructor(inside: Interior) {
@@ -69,6 +85,18 @@ class OpenVault extends Vault {
     const inside = this.#opened()
     const { explainConnection } = await import('./explain.ts')
     return explainConnection(inside, idOrAddress, options)
+  }
+
+  async *eachConnection(filter: Partial<ConnectionAddress> = {}): AsyncGenerator<Connection> {
+    assertAddress(filter, false)
+    const { user, provider, account } = filter
+    for (let after: ConnectionRow | undefined; ; ) {
+      const { store, tenant, now } = this.#opened()
+      const rows = await store.list({ tenant, user, provider, account }, { after, limit: pageSize })
+      for (const row of rows) yield toConnection(row, now())
+      after = rows.at(-1)
+      if (rows.length < pageSize) return
+    }
   }
 
   async save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection> {
@@ -98,6 +126,30 @@ class OpenVault extends Vault {
   async token(address: ConnectionAddress, request: VaultTokenRequest = {}): Promise<TokenSet> {
     assertAddress(address, true)
     return this.#opened().reader.read(address, request)
+  }
+
+  async refresh(address: ConnectionAddress, options: RefreshOptions = {}): Promise<Refreshed> {
+    const row = pick(await this.#rowsAt(address), address.provider)
+    if (row === undefined) throw notConnected(address)
+    return this.#beforeClosing((inside) => refreshOnce(inside, row, options))
+  }
+
+  async refreshDue(options: RefreshDueOptions = {}): Promise<RefreshedDue> {
+    assertFreshOptions(options)
+    return this.#beforeClosing(({ due }) => due.pass(options))
+  }
+
+  keepFresh(options: KeepFreshOptions = {}): KeepFresh {
+    assertFreshOptions(options)
+    const { due, options: given } = this.#opened()
+    const { random = Math.random, sleep } = given
+    const keeper = new FreshKeeper({ due, random, sleep: sleep ?? pause, idle: sleep ?? idle }, options)
+    this.#keepers.add(keeper)
+    return keeper
+  }
+
+  subscribe(listener: VaultListener): () => void {
+    return this.#opened().events.subscribe(listener)
   }
 
   async disconnect(address: ConnectionAddress, options: DisconnectOptions = {}): Promise<Disconnected> {
@@ -165,7 +217,8 @@ class OpenVault extends Vault {
   async #close(): Promise<void> {
     const { refresher, use, events, audit, cache, sealed, store } = this.#inside
     this.#keys.close()
-    await Promise.allSettled([refresher.close(), use.close(), ...this.#changing])
+    const stopping = [...this.#keepers].map((keeper) => keeper.stop())
+    await Promise.allSettled([...stopping, refresher.close(), use.close(), ...this.#changing])
     await events.close()
     await audit.close()
     cache.clear()

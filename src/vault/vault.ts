@@ -10,8 +10,17 @@ import type {
 import type { AuditLog } from './audit.ts'
 import type { Connection, ConnectionAddress } from './connection.ts'
 import type { VaultTokenRequest } from './connection-reader.ts'
+import type { VaultListener } from './event.ts'
 import type { ExplainOptions, Explanation } from './explanation.ts'
 import type { Exported, ExportOptions } from './export.ts'
+import type {
+  KeepFresh,
+  KeepFreshOptions,
+  RefreshDueOptions,
+  Refreshed,
+  RefreshedDue,
+  RefreshOptions,
+} from './freshness.ts'
 import type { Imported, ImportOptions } from './import.ts'
 import type { VaultOptions } from './options.ts'
 import type { VaultKeys } from './vault-keys.ts'
@@ -106,6 +115,9 @@ export abstract class Vault {
   /** The connections that match, without their tokens. A member left out matches everything. */
   abstract connections(filter?: Partial<ConnectionAddress>): Promise<Connection[]>
 
+  /** {@link Vault.connections} one after the other, page by page, for as many as there are. */
+  abstract eachConnection(filter?: Partial<ConnectionAddress>): AsyncIterable<Connection>
+
   /**
    * The connection at an address, without its tokens; `undefined` when there is none.
    *
@@ -143,6 +155,38 @@ export abstract class Vault {
    * @throws {ConfigurationError} `account_ambiguous`, `client_missing`; {@link StoreError}; {@link KeyError}.
    */
   abstract token(address: ConnectionAddress, request?: VaultTokenRequest): Promise<TokenSet>
+
+  /**
+   * Refreshes a connection that is due, or in any case with `force`. One refresh over all processes, as for
+   * {@link Vault.token}.
+   *
+   * @throws {AuthorizationRequiredError} `not_connected`, `needs_reconnect`.
+   * @throws {RefreshFailedError} it failed, or there is no refresh token; the connection is kept.
+   * @throws {ConfigurationError} `account_ambiguous`, `client_missing`; {@link StoreError}; {@link KeyError}.
+   */
+  abstract refresh(address: ConnectionAddress, options?: RefreshOptions): Promise<Refreshed>
+
+  /**
+   * One pass over everything that is due: connections in use before their token ends, idle ones when their refresh token
+   * needs it. Several processes share the work. Failures are counted, told as events, and tried again when they are due.
+   *
+   * @throws {StoreError} {@link KeyError}.
+   */
+  abstract refreshDue(options?: RefreshDueOptions): Promise<RefreshedDue>
+
+  /**
+   * Keeps connections fresh from now on: sleeps until something is due and refreshes it, until it is stopped or the vault
+   * is closed. Run it in one process or in many. It does not keep the process alive, unless `done` is awaited.
+   */
+  abstract keepFresh(options?: KeepFreshOptions): KeepFresh
+
+  /**
+   * Hears what happens to connections, in order for each of them; on PostgreSQL also what other processes do. What a
+   * listener throws, or how long it takes, harms nothing.
+   *
+   * @returns a function that ends it.
+   */
+  abstract subscribe(listener: VaultListener): () => void
 
   /**
    * Ends a connection: revokes the grant at the provider where that is possible, and deletes it here in any case.
