@@ -1,7 +1,6 @@
 // Many processes on one connection whose token has ended, and a provider that takes its time: one refresh request an
 // expiry, and everybody is served.
 import { TokenSet } from '../../src/oauth/index.ts'
-import { generateKey } from '../../src/seal.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../src/testing/index.ts'
 import { Vault } from '../../src/vault/index.ts'
 import { FaultProcess } from './fault-process.ts'
@@ -36,7 +35,7 @@ export interface CrowdFigures {
 /** Two expiries: the token has ended; then an API refuses the new one. */
 export async function runCrowd(options: CrowdOptions): Promise<CrowdFigures> {
   const { host, latencyMs, callersEach } = options
-  const key = generateKey()
+  const { key } = host
   const place = host.place(0)
   const server = await startAuthorizationServer({ latencyMs: { refresh: latencyMs } })
   const crowd = await gather(options, place, key)

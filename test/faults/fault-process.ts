@@ -32,7 +32,11 @@ export class FaultProcess {
 
   /** Starts a process; it opens its vault when it is told where. */
   constructor() {
-    const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'toolgrant-faults-cache') }
+    const env = {
+      ...process.env,
+      NODE_NO_WARNINGS: '1',
+      NODE_COMPILE_CACHE: join(tmpdir(), 'toolgrant-faults-cache'),
+    }
     this.#child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), {
       ...{ execArgv: [], env },
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'ipc'],

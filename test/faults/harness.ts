@@ -1,6 +1,5 @@
 // Runs many scenarios, several at a time: each lane has a vault of its own and processes that are kept warm; who was
 // killed is replaced.
-import { generateKey } from '../../src/seal.ts'
 import { Vault } from '../../src/vault/index.ts'
 import { FaultProcess } from './fault-process.ts'
 import { faultName, killsOf, type Scenario, troubledScenarios } from './scenario.ts'
@@ -24,10 +23,9 @@ export interface HarnessOptions {
 export async function runScenarios(list: readonly Scenario[], options: HarnessOptions): Promise<Verdict[]> {
   const queue = [...list.entries()]
   const verdicts: Verdict[] = []
-  const key = generateKey()
   const pool = new Pool()
   const lanes = Array.from({ length: Math.min(options.lanes, list.length) }, async (_, index) => {
-    const lane = await Lane.open({ ...options, key, pool, place: options.host.place(index) })
+    const lane = await Lane.open({ ...options, pool, place: options.host.place(index) })
     try {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         const verdict = await lane.run(next[1], `p${next[0]}`)
@@ -55,7 +53,7 @@ export async function runTroubles(options: HarnessOptions, only = ''): Promise<V
   const found = options.host.trouble()
   if ('why' in found) return found.why
   const pool = new Pool()
-  const lane = await Lane.open({ ...options, ...found, key: generateKey(), pool })
+  const lane = await Lane.open({ ...options, ...found, pool })
   const verdicts: Verdict[] = []
   try {
     const all = troubledScenarios(found.trouble.name, options.leaseMs)
@@ -91,7 +89,6 @@ const crewSize = 3
 
 interface LaneOptions extends HarnessOptions {
   place: StorePlace
-  key: string
   pool: Pool
   trouble?: Trouble | undefined
 }
@@ -103,8 +100,9 @@ class Lane {
   #crew: FaultProcess[] = []
 
   static async open(options: LaneOptions): Promise<Lane> {
-    const { place, key } = options
-    return new Lane(options, await Vault.open({ store: await openStoreAt(place), key, clients: {} }))
+    const { place, host } = options
+    const store = await openStoreAt(place)
+    return new Lane(options, await Vault.open({ store, key: host.key, clients: {} }))
   }
 
   private constructor(options: LaneOptions, vault: Vault) {
@@ -126,10 +124,10 @@ class Lane {
   }
 
   async #replaceTheDead(): Promise<void> {
-    const { place, key, leaseMs, mutation, pool } = this.#options
+    const { place, host, leaseMs, mutation, pool } = this.#options
     const living = this.#crew.filter(({ isRunning }) => isRunning)
     const added = Array.from({ length: crewSize - living.length }, () => pool.take())
-    const setup = { place, key, leaseMs, refreshTimeoutMs: 60_000, mutation }
+    const setup = { place, key: host.key, leaseMs, refreshTimeoutMs: 60_000, mutation }
     await Promise.all(added.map((each) => each.setUp(setup)))
     this.#crew = [...living, ...added]
   }

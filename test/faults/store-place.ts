@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { generateKey } from '../../src/seal.ts'
 import type { Store } from '../../src/vault/index.ts'
 import { openSqliteStore } from '../../src/vault/sqlite-store.ts'
 import { PostgresServer } from '../setup/postgres.ts'
@@ -21,7 +22,8 @@ export interface StorePlace {
 /** Opens the real store there. */
 export async function openStoreAt({ kind, at }: StorePlace): Promise<Store> {
   if (kind === 'sqlite') return openSqliteStore(at)
-  throw new Error('not yet')
+  const { openPostgresStore } = await import('../../src/vault/postgres-store.ts')
+  return openPostgresStore(at)
 }
 
 /** Something that keeps a store from working for a while. */
@@ -34,6 +36,8 @@ export interface Trouble {
 /** Gives out places for vaults. */
 export interface StoreHost {
   kind: StoreKind
+  /** The key that seals every vault of the host. */
+  key: string
   /** The place of a lane: a file of its own; on PostgreSQL all share a database. */
   place(lane: number): StorePlace
   /** What can go wrong there, and a place where it does. `undefined`: not on this machine, for the reason in `why`. */
@@ -47,7 +51,7 @@ export function sqliteHost(): StoreHost {
   const small = join(folder, 'small')
   const placeIn = (name: string): StorePlace => ({ kind: 'sqlite', at: join(folder, name, 'vault.db') })
   return {
-    ...{ kind: 'sqlite', place: (lane) => placeIn(`${lane}`) },
+    ...{ kind: 'sqlite', key: generateKey(), place: (lane) => placeIn(`${lane}`) },
     trouble() {
       mkdirSync(small, { recursive: true, mode: 0o700 })
       const why = mountSmallDisk(small)
@@ -62,13 +66,13 @@ export function sqliteHost(): StoreHost {
 
 /** A database on a PostgreSQL server of one's own, which keeps what it has confirmed. */
 export async function postgresHost(): Promise<StoreHost> {
-  const server = await PostgresServer.start({ max_connections: '200' })
+  const server = await PostgresServer.start({ max_connections: '500' })
   const database = await server.database()
   const url = new URL(database.url)
   url.searchParams.set('pool', '2')
   const place: StorePlace = { kind: 'postgres', at: url.href }
   return {
-    ...{ kind: 'postgres', place: () => place },
+    ...{ kind: 'postgres', key: generateKey(), place: () => place },
     trouble: () => ({
       place,
       trouble: {
