@@ -27,6 +27,7 @@ const states: Readonly<Record<string, ErrorCode>> = {
 
 /** What only the words of an error tell: those of `pg`, of Node's TLS, of poolers. */
 const words: readonly (readonly [RegExp, ErrorCode, string])[] = [
+  [/no such database/, 'store_unavailable', 'Create that database, or name another one in the url.'],
   [
     /timeout exceeded when trying to connect/,
     'store_busy',
@@ -47,7 +48,7 @@ const words: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'store_permission',
     'It asks for a password: put one in the url, or in PGPASSWORD.',
   ],
-  [/SASL|SCRAM/, 'store_permission', 'Check the user and the password.'],
+  [/SASL|SCRAM|authentication failed|no such user/i, 'store_permission', 'Check the user and the password.'],
   [
     /too many (clients|connections)|no more connections|query_wait_timeout/i,
     'store_busy',
@@ -144,8 +145,10 @@ export function storeError(error: unknown, place: string, password?: string): Er
       "A connection's tenant, user, provider and account are too long together for PostgreSQL (2,600 bytes).",
     )
   const said = words.find(([pattern]) => pattern.test(`${failure.code} ${failure.message}`))
-  const code = lookUp(states, failure.code) ?? said?.[1] ?? 'store_unavailable'
-  const step = lookUp(nextSteps, failure.code) ?? said?.[2] ?? codeSteps[code] ?? ''
+  // A pooler says "protocol violation" to everything: its words tell more.
+  const known = failure.code === '08P01' && said !== undefined ? undefined : failure.code
+  const code = lookUp(states, known) ?? said?.[1] ?? 'store_unavailable'
+  const step = lookUp(nextSteps, known) ?? said?.[2] ?? codeSteps[code] ?? ''
   const told = withoutPassword(failure.message, password)
   const reason = failure.code === undefined ? quote(told) : `${failure.code} ${quote(told)}`
   return new StoreError(

@@ -151,8 +151,9 @@ export async function stepsDone(
   place: string,
   steps: readonly Migration[],
 ): Promise<number> {
-  const [found] = await session.run('SELECT to_regclass($1) IS NOT NULL', [`${schema}.version`])
-  if (found?.[0] !== true) return 0
+  // Not to_regclass: that may answer from what this session knew before it waited for the lock.
+  const sql = `SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'version'`
+  if ((await session.run(sql, [schema])).length === 0) return 0
   const [version] = await session.run(`SELECT steps, oldest FROM ${schema}.version`)
   const [done, oldest] = (version ?? [0, 0]) as [number, number]
   if (oldest > steps.length)
@@ -166,7 +167,7 @@ export async function stepsDone(
 function script(schema: string, done: number, steps: readonly Migration[]): string {
   const first = `
     DO $do$ BEGIN
-      IF to_regnamespace('${schema}') IS NULL THEN CREATE SCHEMA ${schema}; END IF;
+      IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = '${schema}') THEN CREATE SCHEMA ${schema}; END IF;
     END $do$;
     CREATE TABLE ${schema}.version (
       one boolean PRIMARY KEY DEFAULT true CHECK (one), steps integer NOT NULL, oldest integer NOT NULL
