@@ -61,6 +61,7 @@ export type {
   Store,
   TokenRow,
 } from './store.ts'
+export type { ConnectionCounts, ProviderSurvey, VaultSurvey } from './survey.ts'
 export {
   type Disconnected,
   type DisconnectOptions,
@@ -85,3 +86,4 @@ export type {
   VaultKey,
   VaultKeys,
 } from './vault-keys.ts'
+export { lookAtVault, type VaultFile, type VaultPlace } from './vault-place.ts'

@@ -29,6 +29,7 @@ import type { VaultOptions } from './options.ts'
 import { idle, pause } from './pause.ts'
 import { refreshOnce } from './refresh-once.ts'
 import type { ConnectionRow } from './store.ts'
+import type { VaultSurvey } from './survey.ts'
 import { cacheKey } from './token-cache.ts'
 import {
   type Disconnected,
@@ -97,6 +98,12 @@ class OpenVault extends Vault {
       after = rows.at(-1)
       if (rows.length < pageSize) return
     }
+  }
+
+  async survey(): Promise<VaultSurvey> {
+    const inside = this.#opened()
+    const { surveyVault } = await import('./survey.ts')
+    return surveyVault(inside)
   }
 
   async save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection> {

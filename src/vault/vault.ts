@@ -23,6 +23,7 @@ import type {
 } from './freshness.ts'
 import type { Imported, ImportOptions } from './import.ts'
 import type { VaultOptions } from './options.ts'
+import type { VaultSurvey } from './survey.ts'
 import type { VaultKeys } from './vault-keys.ts'
 
 /** Options of {@link Vault.source}. */
@@ -133,6 +134,13 @@ export abstract class Vault {
    * @throws {AuthorizationRequiredError} `not_connected`; {@link ConfigurationError} `account_ambiguous`.
    */
   abstract explain(idOrAddress: string | ConnectionAddress, options?: ExplainOptions): Promise<Explanation>
+
+  /**
+   * How all connections of this tenant stand, counted by provider. Reads every row, a page at a time; changes nothing.
+   *
+   * @throws {StoreError}
+   */
+  abstract survey(): Promise<VaultSurvey>
 
   /**
    * Keeps a grant that a person has just given, in place of any earlier one at that address; the connection is `active`
