@@ -14,6 +14,9 @@ export interface ConnectedNote extends WrittenAt {
   scopes: readonly string[]
   /** Nobody consented just now: the grant was brought from there. */
   importedFrom?: string
+  /** Of an import: when the person consented, and when the connection was made, where it was before. */
+  grantedAt?: number
+  createdAt?: number
 }
 
 /** A refresh was saved. */
