@@ -173,9 +173,18 @@ describe('the command line', () => {
     help.set('', await helpOf())
     const commands = [...(help.get('') ?? '').matchAll(/^ {2}([a-z]+)[ |].*$/gm)].map(([, name = '']) => name)
     const listed = commands.filter((name) => !['help'].includes(name))
-    const shown = await Promise.all(listed.map((name) => helpOf(name)))
+    const shown = await Promise.all(listed.map((name) => helpWithin(name)))
     for (const [index, name] of listed.entries()) help.set(name, shown[index] ?? '')
   })
+
+  /** With that of its own commands, as of `keys rotate`. */
+  async function helpWithin(name: string): Promise<string> {
+    const own = await helpOf(name)
+    const [, within = ''] = /^Commands:\n((?: .*\n)+)/m.exec(own) ?? []
+    const names = [...within.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, inner = '']) => inner)
+    const inner = names.filter((found) => found !== 'help').map((found) => helpOf(name, found))
+    return [own, ...(await Promise.all(inner))].join('\n')
+  }
 
   function helpOf(...command: string[]): Promise<string> {
     return new Promise((done, fail) => {

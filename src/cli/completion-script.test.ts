@@ -50,6 +50,8 @@ describe('bash', () => {
     ['completion z', ['zsh']],
     ['init --provider s', ['slack']],
     ['help conn', ['connect', 'connections']],
+    ['keys r', ['rotate', 'retire']],
+    ['keys rotate --pa', ['--pace']],
   ])('completes "toolgrant %s"', (line, expected) => {
     expect(complete(line)).toEqual(expected)
   })

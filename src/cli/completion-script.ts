@@ -38,15 +38,21 @@ function completedCommand(
   shared: readonly CompletedOption[],
   providerIds: readonly string[],
 ): CompletedCommand {
-  const own = command.options.map((option) => completedOption(option, providerIds))
+  // Whoever wants an option of `keys add` has typed `keys`: that is as far as the scripts look.
+  const all = [...command.options, ...command.commands.flatMap(({ options }) => options)]
+  const own = all.map((option) => completedOption(option, providerIds))
+  const subcommands = command.commands.map((subcommand) => subcommand.name())
   return {
     name: command.name(),
     description: command.description(),
     options: [...own, ...shared.filter(({ long }) => long !== '--version'), help],
-    places: command.registeredArguments.map((place) => ({
-      name: place.name(),
-      values: valuesOf(place.name(), place, providerIds),
-    })),
+    places: [
+      ...(subcommands.length === 0 ? [] : [{ name: 'command', values: { words: subcommands } }]),
+      ...command.registeredArguments.map((place) => ({
+        name: place.name(),
+        values: valuesOf(place.name(), place, providerIds),
+      })),
+    ],
   }
 }
 

@@ -103,7 +103,8 @@ export class CommandContext {
     const clients = await this.config()
     const { Vault } = await import('../vault/index.ts')
     const url = this.#options.vault ?? clients.vault.url
-    return Vault.open({ clients, ...(url === undefined ? {} : { url }) })
+    const key = process.env['TOOLGRANT_KEY']?.trim() ? undefined : clients.vault.key
+    return Vault.open({ clients, url, key })
   }
 }
 

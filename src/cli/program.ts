@@ -1,9 +1,11 @@
 // The command line as data: commands, options, help. What a command does is loaded when it runs.
-import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
+import { type Act, collect, example, port, scopesOption, seconds, withAddress } from './command-parts.ts'
 import { CommandContext, type GlobalOptions } from './context.ts'
 import { type ExitCode, exitCodeHelp } from './exit-code.ts'
 import type { CommandHints } from './explanation.ts'
 import type { Output } from './output.ts'
+import { addKeys } from './program-vault.ts'
 import { version } from './version.ts'
 
 /** What the program needs from the process around it. */
@@ -16,15 +18,6 @@ export interface ProgramSurroundings {
   /** Hears the exit code of a command that ended without an error. */
   done: (exitCode: ExitCode) => void
 }
-
-/** A command: its surroundings, its options, its arguments. Without a result it ends with 0. */
-type Action<Options> = (
-  context: CommandContext,
-  options: Options,
-  ...words: string[]
-) => Promise<ExitCode | undefined>
-
-type Act = <Options>(load: () => Promise<Action<Options>>) => (...values: unknown[]) => Promise<void>
 
 /** Builds the whole program. */
 export function buildProgram(surroundings: ProgramSurroundings): Command {
@@ -49,7 +42,8 @@ export function buildProgram(surroundings: ProgramSurroundings): Command {
   addConnections(program, act)
   addCalls(program, act)
   addTools(program, act)
-  for (const command of [program, ...program.commands]) throwUsageErrors(command)
+  addKeys(program, act)
+  for (const command of [program, ...program.commands.flatMap(withSubcommands)]) throwUsageErrors(command)
   return program
 }
 
@@ -236,15 +230,6 @@ function addTools(program: Command, act: Act): void {
     command.option('--tools <file>', 'the module with the tools (TOOLGRANT_TOOLS)')
 }
 
-function withAddress(command: Command): Command {
-  return command
-    .option(
-      '--user <id>',
-      'whose connection (default: TOOLGRANT_USER, user in the configuration, your login name)',
-    )
-    .option('--account <label>', 'which of several accounts')
-}
-
 /** How the person is asked. */
 function withPerson(command: Command, when = ''): void {
   command
@@ -253,33 +238,14 @@ function withPerson(command: Command, when = ''): void {
     .option('--timeout <seconds>', `${when}how long the person has`, seconds, 300)
 }
 
-function scopesOption(description: string): Option {
-  return new Option('--scopes <list>', `${description}; separated by spaces or commas`).argParser(
-    (list: string) => list.split(/[\s,]+/).filter(Boolean),
-  )
-}
-
-function example(...lines: string[]): string {
-  return `\n${lines.length > 1 ? 'Examples' : 'Example'}:\n${lines.map((line) => `  ${line}`).join('\n')}`
-}
-
-function collect(value: string, earlier: readonly string[] = []): readonly string[] {
-  return [...earlier, value]
-}
-
-function port(text: string): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
-  throw new InvalidArgumentError('It must be a number from 0 to 65535.')
-}
-
-function seconds(text: string): number {
-  if (/^\d{1,6}(\.\d+)?$/.test(text) && Number(text) > 0) return Number(text)
-  throw new InvalidArgumentError('It must be a number of seconds above 0.')
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands]
 }
 
 /** Usage errors are thrown, with the command whose help explains them, and reported like all others. */
 function throwUsageErrors(command: Command): void {
-  const words = command.parent ? [command.parent.name(), command.name()] : [command.name()]
+  const words: string[] = []
+  for (let at: Command | null = command; at !== null; at = at.parent) words.unshift(at.name())
   command.exitOverride((error) => {
     throw Object.assign(error, { helpCommand: `${words.join(' ')} --help` })
   })

@@ -165,12 +165,22 @@ export class Config implements RegistrationSource {
   }
 
   #keyPlace(): string | undefined {
-    const key = this.#parts.settings.text('vault', 'key')
-    if (key === undefined || this.#parts.named) return key
-    throw invalid(
-      this.#parts.settings.fileOf('vault', 'key') ?? this.#file(),
-      '[vault] key names where keys are, and may name a program to run. A file that was found may not do that: name the file with TOOLGRANT_CONFIG (or --config), or set TOOLGRANT_KEY instead',
-    )
+    const { settings, named } = this.#parts
+    const key = settings.text('vault', 'key')
+    if (key === undefined) return undefined
+    const file = settings.fileOf('vault', 'key') ?? this.#file()
+    if (!named)
+      throw invalid(
+        file,
+        '[vault] key names where keys are, and may name a program to run. A file that was found may not do that: name the file with TOOLGRANT_CONFIG (or --config), or set TOOLGRANT_KEY instead',
+      )
+    if (!/^(command:\s*\S|file:\s*\S|keychain$)/.test(key))
+      throw invalid(
+        file,
+        '[vault] key must name a place: "command:/path/of/program", "file:/path" or "keychain". A key itself belongs into TOOLGRANT_KEY',
+      )
+    const path = /^file:\s*(?!~\/)(.*)$/.exec(key)?.[1]
+    return path === undefined ? key : `file:${resolve(dirname(file), path)}`
   }
 
   /** Providers defined in `[providers.*]`. In a file that was named they win over the catalogue's of the same id. */

@@ -91,7 +91,7 @@ export interface KeyPlaces {
   key?: KeyProvider | readonly KeyProvider[] | string | Uint8Array | undefined
   /** The value of `TOOLGRANT_KEY`. */
   variable?: string | undefined
-  /** `[vault] key` of the configuration: names a place, never a key. */
+  /** `[vault] key` of the configuration, which names a place. */
   setting?: string | undefined
   /** Folder of the key file. */
   dataFolder: () => string
@@ -100,31 +100,33 @@ export interface KeyPlaces {
 /**
  * Where a vault looks for its keys: what the option names alone; else `TOOLGRANT_KEY` alone, when it is set; else the
  * place that the configuration names; else the system's keychain and, where there is none, a key file of mode 0600 in
- * the data folder. Behind a `command:` the last two are looked at as well, for keys from before.
+ * the data folder. A text is a key, or names a place: `command:/path/of/program`, `file:/path`, `keychain`. Behind a
+ * command, keychain and key file are looked at as well, for keys from before.
  */
 export function keyProviders({ key, variable, setting, dataFolder }: KeyPlaces): readonly KeyProvider[] {
   const usual = () => [keychain(), keyFile(`${dataFolder()}/vault.key`)]
-  if (typeof key === 'string' || key instanceof Uint8Array) return [givenKey(key)]
+  const from = (text: string, where?: string) => named(text, usual) ?? [givenKey(text, where)]
+  if (typeof key === 'string') return from(key)
+  if (key instanceof Uint8Array) return [givenKey(key)]
   if (key !== undefined) return [key].flat().map(checkedProvider)
-  if (variable !== undefined && variable.trim() !== '')
-    return named(variable, usual) ?? [givenKey(variable, 'TOOLGRANT_KEY')]
-  if (setting === undefined) return usual()
-  const places = named(setting, usual)
-  if (places !== undefined) return places
-  throw new ConfigurationError(
-    'config_invalid',
-    '[vault] key names a place: "command:/path/of/program", "file:/path" or "keychain". A key itself belongs into TOOLGRANT_KEY.',
-  )
+  if (variable !== undefined && variable.trim() !== '') return from(variable, 'TOOLGRANT_KEY')
+  return setting === undefined ? usual() : from(setting, '[vault] key')
 }
 
 /** The place that a text names; `undefined` when it names none. */
 function named(text: string, usual: () => readonly KeyProvider[]): readonly KeyProvider[] | undefined {
   const [, kind, rest = ''] = /^\s*(command:|file:|keychain$)(.*)$/.exec(text.trimEnd()) ?? []
   if (kind === 'keychain') return [keychain()]
-  if (kind === 'file:') return [keyFile(rest.trim())]
+  if (kind === 'file:') return [keyFile(absolutePath(rest.trim()))]
   if (kind !== 'command:') return undefined
   const place = `the command ${quote(rest.trim().split(/\s+/)[0] ?? '')}`
   return [wrappedKey({ kms: commandKms(rest), place }), ...usual()]
+}
+
+function absolutePath(path: string): string {
+  const { join, resolve } = process.getBuiltinModule('node:path')
+  const { homedir } = process.getBuiltinModule('node:os')
+  return path.startsWith('~/') ? join(homedir(), path.slice(2)) : resolve(path)
 }
 
 function checkedProvider(provider: KeyProvider): KeyProvider {

@@ -1,0 +1,47 @@
+// The part of the program that operates a vault: its keys, and whatever else is not about one connection.
+import type { Command } from 'commander'
+import { type Act, example, positive } from './command-parts.ts'
+
+/** `toolgrant keys …` */
+export function addKeys(program: Command, act: Act): void {
+  const keys = program
+    .command('keys')
+    .description('list, add, change and retire the keys that the vault is sealed with')
+  keys
+    .command('list', { isDefault: true })
+    .description('list the keys: which seals, where each is, how much it seals; no secrets')
+    .addHelpText('after', example('toolgrant keys list', 'toolgrant keys list --json'))
+    .action(act(async () => (await import('./commands/keys.ts')).listKeys))
+  keys
+    .command('add')
+    .description(
+      'make a key, keep it beside the present one, and make it known to the vault; it seals nothing yet',
+    )
+    .option('--from-stdin', 'read the key from standard input instead of making one')
+    .option('--id <id>', 'take a key that is in its place already, such as a further one of TOOLGRANT_KEY')
+    .option('--print', 'make a key and print it, alone, on stdout; the vault does not get to know it')
+    .addHelpText('after', example('toolgrant keys add', 'toolgrant keys add --from-stdin < new.key'))
+    .action(act(async () => (await import('./commands/keys.ts')).addKey))
+  keys
+    .command('rotate')
+    .description('let the newest key seal, and seal everything anew with it while the vault serves')
+    .option('--to <id>', 'the key that is to seal (default: the newest)')
+    .option(
+      '--pace <rows>',
+      'at most so many rows a second (default: as fast as the store takes them)',
+      positive,
+    )
+    .addHelpText(
+      'after',
+      `
+It can be stopped at any point; run it again to go on.
+${example('toolgrant keys rotate', 'toolgrant keys rotate --pace 500')}`,
+    )
+    .action(act(async () => (await import('./commands/keys.ts')).rotateKeys))
+  keys
+    .command('retire <id>')
+    .description('forget a key that seals nothing any more')
+    .option('--delete-key', 'also delete the key itself from its place; older backups cannot be opened then')
+    .addHelpText('after', example('toolgrant keys retire 0f1e2d3c4b5a6978'))
+    .action(act(async () => (await import('./commands/keys.ts')).retireKey))
+}
