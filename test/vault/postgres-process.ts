@@ -1,0 +1,24 @@
+// A process of its own with a PostgreSQL store of its own. Run by the tests of that store, which tell it on its command
+// line what to do, and read what it prints.
+import { openPostgresStore } from '../../src/vault/postgres-store.ts'
+
+const [task, url = '', ...more] = process.argv.slice(2)
+
+if (task === 'open-at') {
+  const [at] = more
+  await new Promise((resolve) => setTimeout(resolve, Number(at) - Date.now()))
+  const store = await openPostgresStore(url)
+  process.stdout.write(`${(await store.keys()).length} keys`)
+  await store.close()
+}
+
+if (task === 'close' || task === 'forget-to-close') {
+  const store = await openPostgresStore(url)
+  await store.watch?.(
+    () => {},
+    () => {},
+  )
+  await Promise.all([store.keys(), store.keys(), store.keys()])
+  if (task === 'close') await store.close()
+  process.stdout.write(task)
+}
