@@ -35,12 +35,12 @@ interface Announcement {
   change: Change
   /** The row after it; `undefined`: nothing was changed. */
   written: Promise<ConnectionRow | undefined>
-  /** Once it was told, or came to nothing. */
+  /** It need not be waited for any longer. */
   settle: () => void
 }
 
-/** After this a change of ours is told without having come round, in milliseconds: the stream may be interrupted. */
-const overdueMs = 5000
+/** After this a change of ours is told without having come round, in milliseconds. */
+const overdueMs = 60_000
 /** How long closing waits for our changes to come round, in milliseconds. */
 const closingMs = 1000
 
@@ -71,7 +71,7 @@ export class EventStream {
   async start(): Promise<void> {
     this.#stopWatching = await this.#parts.store.watch?.(
       (entry) => this.#hear(entry),
-      () => this.#parts.cache.clear(),
+      () => this.#gap(),
     )
   }
 
@@ -124,6 +124,12 @@ export class EventStream {
 
   async #comeRound(): Promise<void> {
     while (this.#lines.size > 0) await Promise.allSettled(this.#lines.values())
+  }
+
+  /** What was in memory may be outdated, and what we did ourselves may never come round: that is told now. */
+  #gap(): void {
+    this.#parts.cache.clear()
+    for (const announcements of this.#announced.values()) for (const { settle } of announcements) settle()
   }
 
   #announce(change: Change, written: Promise<ConnectionRow | undefined>): void {

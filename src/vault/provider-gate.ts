@@ -15,6 +15,8 @@ export interface Pass {
 export interface Urgency {
   /** Nobody waits for it: those that somebody waits for go first. */
   background: boolean
+  /** Somebody insists: it may be a probe before the next one is due. */
+  force?: boolean
 }
 
 /** What a gate works with. */
@@ -96,7 +98,10 @@ export class ProviderGate {
    * @returns `undefined` when the circuit is open, or its turn did not come: see {@link waitMs}.
    */
   async enter(urgency: Urgency, limitMs: number, signal: AbortSignal): Promise<Pass | undefined> {
-    if (this.isOpen) return this.waitMs > 0 ? undefined : this.#probe()
+    if (this.isOpen) {
+      const mayProbe = !this.#probing && (urgency.force === true || this.waitMs === 0)
+      return mayProbe ? this.#probe() : undefined
+    }
     if (this.#waiting.size === 0 && this.waitMs === 0) return this.#start()
     return this.#turn(urgency, limitMs, signal)
   }
