@@ -71,6 +71,11 @@ export class CommandContext {
     return this.#vault
   }
 
+  /** The URL of that vault; `undefined`: the file in the data folder. May hold a password. */
+  async vaultUrl(): Promise<string | undefined> {
+    return this.#options.vault ?? (await this.config()).vault.url
+  }
+
   /** Whose connection, at which provider, which account. */
   async address(provider: string, options: AddressOptions): Promise<ConnectionAddress> {
     const user = await this.user(options.user)
@@ -102,9 +107,8 @@ export class CommandContext {
   async #openVault(): Promise<Vault> {
     const clients = await this.config()
     const { Vault } = await import('../vault/index.ts')
-    const url = this.#options.vault ?? clients.vault.url
-    const key = process.env['TOOLGRANT_KEY']?.trim() ? undefined : clients.vault.key
-    return Vault.open({ clients, url, key })
+    const url = await this.vaultUrl()
+    return Vault.open({ clients, url, key: clients.vault.key })
   }
 }
 

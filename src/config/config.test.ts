@@ -62,6 +62,37 @@ function watchedEnvironment(values: Record<string, string> = {}) {
   return { env, reads, listings }
 }
 
+describe('[vault] key', () => {
+  it.each([
+    ['command:/opt/kms --profile a', 'command:/opt/kms --profile a'],
+    ['keychain', 'keychain'],
+    ['file:~/vault.key', 'file:~/vault.key'],
+    ['file:/run/vault.key', 'file:/run/vault.key'],
+  ])('%s names a place, in a file that was named', async (key, expected) => {
+    const file = await write('toolgrant.toml', `[vault]\nkey = "${key}"\n`)
+    expect((await load({ file })).vault).toEqual({ key: expected })
+    expect((await load({ file, env: { TOOLGRANT_KEY: 'x' } })).vault).toEqual({})
+  })
+
+  it('with a relative path starts at the folder of its file', async () => {
+    const file = await write('toolgrant.toml', '[vault]\nkey = "file:keys/vault.key"\n')
+    expect((await load({ file })).vault.key).toBe(`file:${join(folder, 'keys', 'vault.key')}`)
+  })
+
+  it('in a file that was only found is refused: it may name a program to run', async () => {
+    await write('toolgrant.toml', '[vault]\nkey = "command:/opt/kms"\n')
+    const config = await load()
+    expect(() => config.vault).toThrow(/\[vault\] key .* A file that was found may not do that/)
+  })
+
+  it.each(['A'.repeat(43), 'command:', 'kms'])('that is no place is refused, and not quoted', async (key) => {
+    const file = await write('toolgrant.toml', `[vault]\nkey = "${key}"\n`)
+    const config = await load({ file })
+    expect(() => config.vault).toThrow(/must name a place/)
+    expect(() => config.vault).not.toThrow(/AAAA/)
+  })
+})
+
 describe('registration', () => {
   it('P101 reads Hyperpocket’s keys from toolgrant.toml and .secrets.toml, the secrets file winning', async () => {
     await write('toolgrant.toml', '[auth.slack]\nclient_id = "from-file"\nclient_secret = "weak"\n')

@@ -147,7 +147,7 @@ export class Config implements RegistrationSource {
 
   /**
    * Where the connections are kept: `TOOLGRANT_VAULT`, or `[vault] url`, which may hold a password, so it is not enumerable.
-   * Where their keys are kept: `[vault] key`.
+   * Where their keys are kept: `[vault] key`, unless `TOOLGRANT_KEY` is set.
    *
    * @throws {ConfigurationError} `config_invalid` when a file that was only found names a place for keys: it may name a
    *   program to run.
@@ -165,9 +165,9 @@ export class Config implements RegistrationSource {
   }
 
   #keyPlace(): string | undefined {
-    const { settings, named } = this.#parts
+    const { settings, named, env } = this.#parts
     const key = settings.text('vault', 'key')
-    if (key === undefined) return undefined
+    if (key === undefined || readVariable(env, [settingVariables.vaultKey]) !== undefined) return undefined
     const file = settings.fileOf('vault', 'key') ?? this.#file()
     if (!named)
       throw invalid(

@@ -8,6 +8,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export const settingVariables = {
   config: 'TOOLGRANT_CONFIG',
   vaultUrl: 'TOOLGRANT_VAULT',
+  vaultKey: 'TOOLGRANT_KEY',
   tools: 'TOOLGRANT_TOOLS',
   user: 'TOOLGRANT_USER',
   callbackPort: 'TOOLGRANT_CALLBACK__PORT',
