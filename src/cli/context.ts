@@ -108,7 +108,8 @@ export class CommandContext {
     const clients = await this.config()
     const { Vault } = await import('../vault/index.ts')
     const url = await this.vaultUrl()
-    return Vault.open({ clients, url, key: clients.vault.key })
+    const key = process.env['TOOLGRANT_KEY']?.trim() ? undefined : clients.vault.key
+    return Vault.open({ clients, url, key })
   }
 }
 

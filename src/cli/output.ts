@@ -109,6 +109,11 @@ export class Output {
     return this.#err.columns ?? 80
   }
 
+  /** Width of stdout in columns; `undefined` when it is no terminal, where lines are left as long as they are. */
+  get outColumns(): number | undefined {
+    return this.#out.isTTY ? (this.#out.columns ?? 80) : undefined
+  }
+
   #line(text: string): void {
     this.#status?.()
     this.#err.write(`${text}\n`)
