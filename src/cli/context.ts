@@ -109,7 +109,7 @@ export class CommandContext {
     const { Vault } = await import('../vault/index.ts')
     const url = await this.vaultUrl()
     const key = process.env['TOOLGRANT_KEY']?.trim() ? undefined : clients.vault.key
-    return Vault.open({ clients, url, key })
+    return Vault.open({ clients, url, key, actor: 'cli' })
   }
 }
 

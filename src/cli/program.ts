@@ -5,6 +5,7 @@ import { CommandContext, type GlobalOptions } from './context.ts'
 import { type ExitCode, exitCodeHelp } from './exit-code.ts'
 import type { CommandHints } from './explanation.ts'
 import type { Output } from './output.ts'
+import { addAudit, addLeaving } from './program-records.ts'
 import { addKeys } from './program-vault.ts'
 import { version } from './version.ts'
 
@@ -43,6 +44,8 @@ export function buildProgram(surroundings: ProgramSurroundings): Command {
   addCalls(program, act)
   addTools(program, act)
   addKeys(program, act)
+  addLeaving(program, act)
+  addAudit(program, act)
   for (const command of [program, ...program.commands.flatMap(withSubcommands)]) throwUsageErrors(command)
   return program
 }

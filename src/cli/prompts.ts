@@ -74,3 +74,27 @@ function answered(context: CommandContext, answer: string | symbol | undefined):
   }
   return typeof answer === 'string' ? answer.trim() : ''
 }
+
+/** The passphrase of a bundle; a new one twice, because nothing opens a bundle whose passphrase was mistyped. */
+export async function askForPassphrase(context: CommandContext, isNew: boolean): Promise<string> {
+  const ask = (message: string, validate?: (value: string | undefined) => string | undefined) =>
+    password({ ...streams, message, ...(validate === undefined ? {} : { validate }) })
+  const first = await ask('Passphrase of the bundle', isNew ? longEnough : undefined)
+  const word = given(context, first)
+  if (isNew)
+    given(
+      context,
+      await ask('The same passphrase again', (again) => (again === word ? undefined : 'It is another one')),
+    )
+  return word
+}
+
+function longEnough(value: string | undefined): string | undefined {
+  return (value ?? '').length < 8 ? 'At least 8 characters; longer is better' : undefined
+}
+
+/** As {@link answered}, with spaces: they belong to it. */
+function given(context: CommandContext, answer: string | symbol): string {
+  answered(context, answer)
+  return typeof answer === 'string' ? answer : ''
+}

@@ -1,10 +1,11 @@
 // Finds out what an import is from, and opens it.
 import { argumentError, ConfigurationError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
-import { type Bytes, isBundle } from './bundle.ts'
+import type { Bytes } from './bundle.ts'
 import { bytesInMemory, type ImportKind, type ImportOptions } from './import.ts'
 import { bundleSource } from './import-bundle.ts'
 import { jsonSource } from './import-json.ts'
+import { importKindOf } from './import-kind.ts'
 import type { ImportSource } from './import-source.ts'
 import type { Interior } from './interior.ts'
 
@@ -19,13 +20,15 @@ export async function open(
   options: ImportOptions,
   use: (kind: ImportKind, opened: ImportSource) => Promise<void>,
 ): Promise<void> {
-  if (source instanceof Uint8Array) return useBytes(inside, bytesInMemory(source), options, use)
+  const kind = options.from ?? (await importKindOf(source))
+  if (source instanceof Uint8Array)
+    return useBytes(inside, bytesInMemory(source), options, kind ?? 'json', use)
   const { leadsToFolder } = await import('./import-folder.node.ts')
-  if (await leadsToFolder(source)) return useFolder(inside, source, options, use)
+  if (await leadsToFolder(source)) return useFolder(inside, source, options, kind, use)
   const { openByteFile } = await import('./bundle-file.node.ts')
   const file = await openByteFile(source)
   try {
-    await useBytes(inside, file, options, use)
+    await useBytes(inside, file, options, kind ?? 'json', use)
   } finally {
     await file.close()
   }
@@ -34,10 +37,10 @@ export async function open(
 async function useBytes(
   { now }: Interior,
   bytes: Bytes,
-  { from, passphrase }: ImportOptions,
+  { passphrase }: ImportOptions,
+  kind: ImportKind,
   use: (kind: ImportKind, opened: ImportSource) => Promise<void>,
 ): Promise<void> {
-  const kind = from ?? (isBundle(await bytes.read(0, 64)) ? 'bundle' : 'json')
   if (kind === 'json') return use(kind, jsonSource(bytes, now))
   if (kind !== 'bundle') throw argumentError(`${bytes.name} is a file; the files of ${kind} are in a folder.`)
   if (passphrase === undefined || passphrase === '')
@@ -48,22 +51,23 @@ async function useBytes(
 async function useFolder(
   inside: Interior,
   path: string,
-  options: ImportOptions,
+  { providers = [] }: ImportOptions,
+  kind: ImportKind | undefined,
   use: (kind: ImportKind, opened: ImportSource) => Promise<void>,
 ): Promise<void> {
-  const { from } = options
-  const { gumcpFolder, gumcpSource } = await import('./import-gumcp.node.ts')
-  const { mcpRemoteFolders, mcpRemoteSource } = await import('./import-mcp-remote.node.ts')
-  const versions = from === undefined || from === 'mcp-remote' ? await mcpRemoteFolders(path) : undefined
-  if (versions !== undefined)
-    return use(
-      'mcp-remote',
-      mcpRemoteSource(versions, inside.now, clientsOf(inside, options.providers ?? [])),
-    )
-  const services = from === undefined || from === 'gumcp' ? await gumcpFolder(path) : undefined
-  if (services !== undefined) return use('gumcp', gumcpSource(services, inside.now, lookUpIn(inside)))
+  if (kind === 'mcp-remote') {
+    const { mcpRemoteFolders, mcpRemoteSource } = await import('./import-mcp-remote.node.ts')
+    const versions = await mcpRemoteFolders(path)
+    if (versions !== undefined)
+      return use(kind, mcpRemoteSource(versions, inside.now, clientsOf(inside, providers)))
+  }
+  if (kind === 'gumcp') {
+    const { gumcpFolder, gumcpSource } = await import('./import-gumcp.node.ts')
+    const services = await gumcpFolder(path)
+    if (services !== undefined) return use(kind, gumcpSource(services, inside.now, lookUpIn(inside)))
+  }
   throw argumentError(
-    `${path} is a folder, and not one of ${from ?? 'guMCP (local_auth) or mcp-remote (.mcp-auth)'}.`,
+    `${path} is a folder, and not one of ${kind ?? 'guMCP (local_auth) or mcp-remote (.mcp-auth)'}.`,
   )
 }
 

@@ -3,9 +3,10 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../../config/index.ts'
-import { argumentError } from '../../errors.ts'
+import { argumentError, RequestRefusedError } from '../../errors.ts'
 import { Session, type TokenSource } from '../../oauth/index.ts'
 import { type Provider, resolveVariables } from '../../providers/index.ts'
+import { audited, codeOf, type UsedRequest } from '../audited-use.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import { type ExitCode, exitCodeForStatus } from '../exit-code.ts'
 import { whileSpinning } from '../spinner.ts'
@@ -38,7 +39,13 @@ export async function fetchUrl(
   const provider = await withVariables(known, config, source)
   const session = new Session(source, { provider, unauthorized: 'return' })
   const response = await whileSpinning(output, 'Waiting for the answer …', () =>
-    session.fetch(url, { ...request, signal }),
+    audited(
+      vault,
+      { action: 'fetch' },
+      address,
+      () => session.fetch(url, { ...request, signal }),
+      (answer, error) => requestMade(provider, url, request, answer, error),
+    ),
   )
   if (output.json) await output.document(await responseRecord(response))
   else await printResponse(context, response, options.include === true)
@@ -46,6 +53,21 @@ export async function fetchUrl(
   if (exitCode !== 0)
     output.note(`${output.style('red', `HTTP ${response.status}`)} ${adviceFor(response.status, providerId)}`)
   return exitCode
+}
+
+/** For the audit log: never the path. A host that was refused is only text that somebody wrote. */
+function requestMade(
+  { apiBaseUrl }: Provider,
+  url: string,
+  { method = 'GET' }: RequestInit,
+  answer: Response | undefined,
+  error: unknown,
+): UsedRequest {
+  const asked = URL.canParse(url, apiBaseUrl) ? new URL(url, apiBaseUrl).host : '-'
+  if (answer === undefined)
+    return { host: error instanceof RequestRefusedError ? '-' : asked, method, error: codeOf(error) }
+  const led = answer.redirected ? new URL(answer.url).host : asked
+  return { host: asked, method, status: answer.status, ...(led === asked ? {} : { redirectedTo: led }) }
 }
 
 /** The provider, with the further hosts of this call. Never one without any: then every host could get the token. */

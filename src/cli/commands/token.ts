@@ -1,4 +1,5 @@
 // `toolgrant token <provider>`: a fresh access token for scripts. The one command that prints a secret.
+import { audited } from '../audited-use.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
 
@@ -18,11 +19,13 @@ export async function token(
   const { output, signal } = context
   const address = await context.address(provider, options)
   const vault = await context.vault()
-  const tokens = await vault.token(address, {
-    scopes: options.scopes,
-    signal,
-    ...(options.validFor === undefined ? {} : { validForSeconds: options.validFor }),
-  })
+  const tokens = await audited(vault, { action: 'token', tokenGiven: true }, address, () =>
+    vault.token(address, {
+      scopes: options.scopes,
+      signal,
+      ...(options.validFor === undefined ? {} : { validForSeconds: options.validFor }),
+    }),
+  )
   const { accessToken, tokenType, expiresAt, scopes } = tokens
   if (!output.json) await output.write(`${accessToken}\n`)
   else await output.document({ accessToken, tokenType, expiresAt: expiresAt?.toISOString() ?? null, scopes })

@@ -1,0 +1,70 @@
+// `toolgrant import <path>`: connections from a bundle, from another program's files, from JSON (row P47).
+import { resolve } from 'node:path'
+import { type ImportedItem, type ImportKind, type ImportOptions, importKindOf } from '../../vault/index.ts'
+import type { CommandContext } from '../context.ts'
+import { type ExitCode, exitCodes } from '../exit-code.ts'
+import { printable } from '../output.ts'
+import { type PassphraseOptions, passphraseFor } from '../passphrase.ts'
+import { whileSpinning } from '../spinner.ts'
+
+/** Options of {@link importSource}. */
+export interface ImportSourceOptions extends PassphraseOptions {
+  from?: ImportKind
+  user?: string
+  as?: string
+  provider?: readonly string[]
+  replace?: boolean
+  dryRun?: boolean
+}
+
+/** Imports, and says of each connection what became of it. Fails with 1 when one was refused. */
+export async function importSource(
+  context: CommandContext,
+  options: ImportSourceOptions,
+  path = '',
+): Promise<ExitCode | undefined> {
+  const { output, signal } = context
+  const source = resolve(path)
+  const kind = options.from ?? (await importKindOf(source))
+  const isMcpRemote = kind === 'mcp-remote'
+  const vault = await context.vault()
+  const given: ImportOptions = {
+    ...{ from: options.from, user: options.user, replace: options.replace, dryRun: options.dryRun, signal },
+    // mcp-remote knows no users: what it has is of whoever runs the command.
+    as: options.as ?? (isMcpRemote ? await context.user(undefined) : undefined),
+    providers: options.provider ?? (isMcpRemote ? await candidates(context) : undefined),
+    ...(kind === 'bundle' ? { passphrase: await passphraseFor(context, options, false) } : {}),
+  }
+  const onItem = (item: ImportedItem) => say(context, item)
+  const result = await whileSpinning(output, 'Importing …', () => vault.import(source, { ...given, onItem }))
+  const { imported, unchanged, newerHere, refused } = result
+  const would = options.dryRun ? 'would be ' : ''
+  output.note(
+    `${output.style(refused > 0 ? 'yellow' : 'green', refused > 0 ? '!' : '✓')} ${imported} ${would}imported, ${unchanged} unchanged, ${newerHere} newer here, ${refused} refused.`,
+  )
+  if (imported > 0 && result.from !== 'bundle' && !options.dryRun)
+    output.note(
+      'The files still hold the tokens in the clear, and their program may still renew them: delete them.',
+    )
+  if (output.json) await output.document(result)
+  return refused > 0 ? exitCodes.failure : undefined
+}
+
+/** With `--json` all of it is in the document. */
+function say(
+  { output }: CommandContext,
+  { outcome, place, user, provider, account, why, note }: ImportedItem,
+): void {
+  const what = [provider, account, user === undefined ? undefined : `of ${user}`].filter(Boolean).join(' ')
+  const told = [why, note].filter(Boolean).join(' ')
+  if (outcome === 'refused' && !output.json) output.warn(`Refused: ${what || place} (${place}). ${told}`)
+  else if (outcome !== 'unchanged')
+    output.note(printable(`  ${outcome.replace('_', ' ')}: ${what}${told === '' ? '' : `. ${told}`}`))
+}
+
+/** Whose client the tokens of mcp-remote may belong to: every provider that has one here. */
+async function candidates(context: CommandContext): Promise<readonly string[]> {
+  const config = await context.config()
+  const all = await config.allProviders()
+  return all.filter(({ id }) => config.hasClient(id)).map(({ id }) => id)
+}
