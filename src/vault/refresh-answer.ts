@@ -1,6 +1,6 @@
 // What the provider answered, on its way into the store: saved by compare-and-set, however long that takes, and never
 // over something newer. Nobody sees tokens before they are durable.
-import { StoreError } from '../errors.ts'
+import { KeyError, StoreError } from '../errors.ts'
 import type { Registration, TokenSet } from '../oauth/index.ts'
 import { notConnected } from './connection-errors.ts'
 import { historyNote, type RefreshedNote, readHistoryNote } from './history-note.ts'
@@ -140,7 +140,8 @@ export class RefreshAnswer {
 }
 
 /**
- * Does what must reach the store again and again until the store is able to. A vault that is being closed tries for a
+ * Does what must reach the store again and again until the store is able to, and the key to seal it with is found: it may
+ * have been retired meanwhile. A vault that is being closed tries for a
  * few seconds more: the only new refresh token may depend on it.
  *
  * @param onTrouble hears of the first failure.
@@ -150,7 +151,7 @@ export async function untilStored<T>(
   { sleep }: Pick<RefreshParts, 'sleep'>,
   closing: AbortSignal,
   write: () => Promise<T>,
-  onTrouble: (error: StoreError) => void = () => {},
+  onTrouble: (error: StoreError | KeyError) => void = () => {},
 ): Promise<T> {
   const never = new AbortController().signal
   let closingMs = 0
@@ -158,13 +159,19 @@ export async function untilStored<T>(
     try {
       return await write()
     } catch (error) {
-      if (!(error instanceof StoreError) || error.code === 'closed') throw error
+      if (!mayPass(error)) throw error
       if (pauseMs === 25) onTrouble(error)
       if (closing.aborted) closingMs += Math.min(pauseMs, 250)
       if (closingMs > closingLimitMs) throw error
       await sleep(closing.aborted ? Math.min(pauseMs, 250) : pauseMs, closing.aborted ? never : closing)
     }
   }
+}
+
+/** What is not authentic stays so; every other trouble with store or key somebody can mend while this process lives. */
+function mayPass(error: unknown): error is StoreError | KeyError {
+  if (error instanceof KeyError) return error.code !== 'sealed_data_invalid'
+  return error instanceof StoreError && error.code !== 'closed'
 }
 
 /**
