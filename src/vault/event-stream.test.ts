@@ -135,9 +135,27 @@ describe('two processes on a store that tells', () => {
     void other
     for (let round = 0; round < 3; round += 1) await one.save(ada, world.granted())
     await until(() => heard[1].length === 3)
-    expect(heard[1].map(({ type }) => type)).toEqual(['connected', 'connected', 'connected'])
-    expect(heard[0].map(({ connection }) => connection.generation)).toEqual([1, 2, 3])
-    expect(heard[1].at(-1)?.connection.generation).toBe(3)
+    for (const list of heard) expect(list.map(({ connection }) => connection.generation)).toEqual([1, 2, 3])
+  })
+
+  it('hear of a connection as it was then, also when they hear it late', async () => {
+    const { shared, one, heard } = await two()
+    await one.save(ada, world.granted())
+    world.pass(3601)
+    world.server.revokeGrants()
+    shared.hold()
+    await failure(() => one.token(ada))
+    await one.save(ada, world.granted(['c']))
+    shared.release()
+    await until(() => heard[1].length === 3)
+    expect(heard[1].map(({ type, connection }) => [type, connection.status, connection.generation])).toEqual([
+      ...[
+        ['connected', 'active', 1],
+        ['needs_reconnect', 'needs_reconnect', 1],
+        ['connected', 'active', 2],
+      ],
+    ])
+    expect(heard[1][1]?.connection.reason).toBe('refused')
   })
 
   it('serve nothing from memory that the other has ended', async () => {

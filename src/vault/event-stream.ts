@@ -4,7 +4,7 @@ import { type Connection, toConnection } from './connection.ts'
 import type { VaultEvent, VaultEventType, VaultListener } from './event.ts'
 import { readHistoryNote } from './history-note.ts'
 import type { SealedTokens } from './sealed-tokens.ts'
-import type { ConnectionRow, HistoryEntry, RowAddress, Store } from './store.ts'
+import type { ConnectionRow, ConnectionStatus, HistoryEntry, RowAddress, Store } from './store.ts'
 import type { TokenCache } from './token-cache.ts'
 
 /** A change of a connection that its history tells of. */
@@ -212,15 +212,17 @@ export class EventStream {
       this.#tell({ type: 'scope_changed', ...happened })
   }
 
-  /** Of another process's entry: the row as it is by now; of one that is gone, what the entry says. */
+  /** Of another process's entry: what the entry says, and the rest as the row has it by now, if it is there. */
   async #connectionOf(entry: HistoryEntry): Promise<Connection> {
     try {
       const row = await this.#parts.store.get(entry.connectionId)
-      if (row !== undefined && entry.type !== 'revoked') return toConnection(row, this.#parts.now())
+      if (row !== undefined) return { ...toConnection(row, this.#parts.now()), ...said(entry) }
     } catch {
       // The store's own trouble: what the entry says will do.
     }
-    return connectionFrom(entry)
+    const { tenant, user, provider, account, at, lastAt } = entry
+    const times = { expiresAt: null, createdAt: new Date(at), updatedAt: new Date(lastAt) }
+    return { ...{ tenant, user, provider, account, scopes: [] }, ...times, ...said(entry) }
   }
 
   #tellOwn({ type, scopesChanged, error }: Change, row: ConnectionRow, at: number): void {
@@ -252,15 +254,15 @@ function keyOf({ type, id, generation }: Change): string {
   return `${type} ${generation} ${id}`
 }
 
-function connectionFrom(entry: HistoryEntry): Connection {
-  const { connectionId: id, tenant, user, provider, account, generation, type, reason } = entry
+/** What an entry says of its connection. */
+function said(entry: HistoryEntry) {
+  const { connectionId: id, generation, type, reason } = entry
+  const status: ConnectionStatus = type === 'revoked' || type === 'needs_reconnect' ? type : 'active'
   const scopes = readHistoryNote(entry, 'connected')?.scopes ?? readHistoryNote(entry, 'refreshed')?.scopes
   return {
-    ...{ id, tenant, user, provider, account, generation },
-    scopes: scopes ?? [],
-    status: type === 'revoked' || type === 'needs_reconnect' ? type : 'active',
+    ...{ id, generation, status },
     ...(reason === null ? {} : { reason }),
-    ...{ expiresAt: null, createdAt: new Date(entry.at), updatedAt: new Date(entry.lastAt) },
+    ...(scopes === undefined ? {} : { scopes }),
   }
 }
 

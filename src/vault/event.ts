@@ -21,7 +21,7 @@ export type VaultEventType =
  */
 export interface VaultEvent {
   type: VaultEventType
-  /** As it is after the event; of another process's event, as it is by now. */
+  /** As it is after the event. Of another process's event: status, reason and generation as then, the rest as it is by now. */
   connection: Connection
   /** What went wrong, for `refresh_failed` and `needs_reconnect` that happened here. */
   error?: unknown

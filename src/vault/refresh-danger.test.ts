@@ -355,6 +355,29 @@ describe('those who wait for another process', () => {
   })
 })
 
+describe('a chain of processes that die one after the other', () => {
+  it('is waited for twice as long as one of them, and no longer', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({ waitMs: 5000 })
+    let ended = 0
+    await world.store.acquireLease('id', 1, 'dead-0', 2000)
+    const result = caught(one.refresher.refresh(row)).then((error) => {
+      ended = world.storeTime - start
+      return error
+    })
+    for (let owner = 1; ended === 0 && owner < 20; owner += 1) {
+      await world.pass(1900, one)
+      await world.store.releaseLease('id', `dead-${owner - 1}`)
+      await world.store.acquireLease('id', 1, `dead-${owner}`, 2000)
+    }
+    expect(await result).toMatchObject({ name: 'RefreshFailedError', retryable: true })
+    expect(one.requests).toEqual([])
+    expect(ended).toBeGreaterThan(9000)
+    expect(ended).toBeLessThan(13_000)
+  })
+})
+
 describe('a failure that came late', () => {
   it('changes nothing, and gives the lease back, when a late answer was saved meanwhile', async () => {
     const world = new World()

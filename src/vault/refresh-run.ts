@@ -15,6 +15,9 @@ import type { ConnectionRow, TokenRow } from './store.ts'
 const patienceMs = 5000
 const patientFailures = 3
 
+/** One who waits for another process waits for its successor as well, should it die: so many times as long in all. */
+const waitsInAll = 2
+
 /** What a refresh is for. */
 export interface RefreshWish {
   /** Nobody waits for it: one attempt, after those that somebody waits for, and only if it can begin soon. */
@@ -45,6 +48,7 @@ export class RefreshRun {
   /** Which other process is waited for, and for how long so far. */
   #other: string | null = null
   #waitedMs = 0
+  #waitedInAllMs = 0
 
   constructor(first: TokenRow, { background = false, force = false }: RefreshWish, around: RunSurroundings) {
     this.#first = first
@@ -165,9 +169,11 @@ export class RefreshRun {
       this.#other = row.leaseOwner
       this.#waitedMs = 0
     }
-    if (this.#waitedMs > waitMs) throw stillWaiting(provider, waitMs)
+    if (this.#waitedMs > waitMs || this.#waitedInAllMs > waitsInAll * waitMs)
+      throw stillWaiting(provider, Math.round(this.#waitedInAllMs))
     const pauseMs = Math.min(250, 15 * 1.5 ** turn) * (0.5 + random())
     this.#waitedMs += pauseMs
+    this.#waitedInAllMs += pauseMs
     await sleep(pauseMs, this.#around.closing)
   }
 
