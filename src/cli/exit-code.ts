@@ -43,6 +43,7 @@ const byName: Readonly<Record<string, ExitCode>> = {
   ToolUnknownError: exitCodes.usage,
   ToolInputError: exitCodes.usage,
   ListenError: exitCodes.usage,
+  ImportError: exitCodes.usage,
   CommanderError: exitCodes.usage,
   InvalidArgumentError: exitCodes.usage,
   AuthorizationRequiredError: exitCodes.authorization,
