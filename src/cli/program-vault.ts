@@ -1,6 +1,6 @@
 // The part of the program that operates a vault: its keys, and whatever else is not about one connection.
 import type { Command } from 'commander'
-import { type Act, example, positive } from './command-parts.ts'
+import { type Act, example, positive, withAddress } from './command-parts.ts'
 
 /** `toolgrant keys …` */
 export function addKeys(program: Command, act: Act): void {
@@ -44,4 +44,29 @@ ${example('toolgrant keys rotate', 'toolgrant keys rotate --pace 500')}`,
     .option('--delete-key', 'also delete the key itself from its place; older backups cannot be opened then')
     .addHelpText('after', example('toolgrant keys retire 0f1e2d3c4b5a6978'))
     .action(act(async () => (await import('./commands/keys.ts')).retireKey))
+}
+
+/** `toolgrant doctor`: looks, and changes nothing. */
+export function addDoctor(program: Command, act: Act): void {
+  withAddress(program.command('doctor [provider]'))
+    .description('say what is wrong, why, and what to do: with everything, or with one connection')
+    .option('--offline', 'ask no provider anything')
+    .option('--no-probe', 'read what providers publish, and ask nothing else of them')
+    .addHelpText(
+      'after',
+      `
+Instead of a provider it takes the id of a connection. It changes nothing, and sends no secret.
+${example('toolgrant doctor', 'toolgrant doctor slack --account work', 'toolgrant doctor --offline --json')}`,
+    )
+    .action(act(async () => (await import('./commands/doctor.ts')).doctor))
+}
+
+/** `toolgrant forget`: a person leaves. */
+export function addForget(program: Command, act: Act): void {
+  program
+    .command('forget <user>')
+    .description('end all connections of a user, at every provider, and drop what else is kept of them')
+    .option('--yes', 'do not ask; needed where there is no terminal')
+    .addHelpText('after', example('toolgrant forget ada', 'toolgrant forget ada --yes --json'))
+    .action(act(async () => (await import('./commands/forget.ts')).forget))
 }

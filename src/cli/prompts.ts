@@ -1,9 +1,11 @@
 // Questions to a person, on stderr. Loaded only when a person is there to answer.
-import { autocomplete, isCancel, password, text } from '@clack/prompts'
+import { autocomplete, confirm, isCancel, password, text } from '@clack/prompts'
 import { redirectUriProblem } from '../config/index.ts'
 import type { Provider } from '../providers/index.ts'
+import type { Connection } from '../vault/index.ts'
 import type { CommandContext } from './context.ts'
 import type { ClientAnswers } from './init-template.ts'
+import { printable } from './output.ts'
 
 const streams = { input: process.stdin, output: process.stderr }
 
@@ -54,6 +56,22 @@ export async function askForClient(context: CommandContext, given: ClientAnswers
     }),
   )
   return { ...given, redirectUri, clientId: clientId || undefined, clientSecret: clientSecret || undefined }
+}
+
+/** Whether everything of a user is to end; `no` is the answer that Enter gives. */
+export async function confirmForgetting(
+  context: CommandContext,
+  user: string,
+  connections: readonly Connection[],
+): Promise<boolean> {
+  const what = connections.map(({ provider, account }) => `${provider} (${account})`).join(', ')
+  const message = printable(`End all connections of ${user}, for good: ${what || 'none'}?`)
+  const answer = await confirm({ ...streams, message, initialValue: false })
+  if (isCancel(answer)) {
+    context.interrupt()
+    context.signal.throwIfAborted()
+  }
+  return answer === true
 }
 
 /** A prompt shows what is wrong, and asks again. */

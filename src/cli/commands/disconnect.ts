@@ -14,20 +14,25 @@ export async function disconnect(
   const { output, signal } = context
   const address = await context.address(provider, options)
   const vault = await context.vault()
-  const { connection, revoked, why } = await whileSpinning(
+  const { connection, revoked, confirmed, why } = await whileSpinning(
     output,
     `Revoking the grant at ${address.provider} …`,
     () => vault.disconnect(address, { signal }),
   )
-  if (revoked)
-    output.note(
-      `${output.style('green', '✓')} ${printable(`Disconnected ${provider} for ${address.user}; the grant is revoked.`)}`,
-    )
-  else
-    output.warn(
-      `Disconnected ${provider} for ${address.user}, but the grant was not revoked there: ${why ?? 'unknown'}`,
-    )
+  const who = `${provider} for ${address.user}`
+  if (revoked && confirmed !== false) {
+    const ended =
+      confirmed === true ? 'the grant is revoked, as a look at it confirmed' : 'the grant is revoked'
+    output.note(`${output.style('green', '✓')} ${printable(`Disconnected ${who}; ${ended}.`)}`)
+  } else if (revoked)
+    output.warn(`Disconnected ${who}, but something of the grant still works: ${why ?? 'unknown'}`)
+  else output.warn(`Disconnected ${who}, but the grant was not revoked there: ${why ?? 'unknown'}`)
   if (output.json)
-    await output.document({ ...connectionRecord(connection), revoked, ...(why === undefined ? {} : { why }) })
+    await output.document({
+      ...connectionRecord(connection),
+      revoked,
+      ...(confirmed === undefined ? {} : { confirmed }),
+      ...(why === undefined ? {} : { why }),
+    })
   return undefined
 }
