@@ -1,6 +1,8 @@
 // Whether a revoked grant is really over: asked in a way that can neither renew nor replace anything, where there is one.
 // RFC 7662 section 2.2 (introspection), RFC 6750 section 3.1 (401), RFC 6749 section 5.2 (`invalid_grant`), in this order.
 import {
+  type Client,
+  discover,
   introspectToken,
   isGrantDead,
   probeAccessToken,
@@ -11,6 +13,7 @@ import {
   revokeToken,
   type TokenSet,
 } from '../oauth/index.ts'
+import type { Provider } from '../providers/index.ts'
 import { pause } from './pause.ts'
 
 /** What a probe found. */
@@ -35,7 +38,7 @@ export async function confirmRevocation(
   options: RequestOptions,
 ): Promise<Confirmation> {
   try {
-    const registration = { provider: await resolveEndpoints(provider, client, options), client }
+    const registration = { provider: await withWaysToAsk(provider, client, options), client }
     const first = await look(registration, tokens, options)
     if (first?.confirmed === false) {
       await pause(secondLookMs, options.signal ?? new AbortController().signal)
@@ -44,6 +47,19 @@ export async function confirmRevocation(
     return first ?? (await byRefresh(registration, tokens, options)) ?? cannotTell(provider.id)
   } catch {
     return { why: `${provider.id} could not be asked whether the grant is over.` }
+  }
+}
+
+/** A row may name the endpoints of a consent and leave it to the issuer to name the others. */
+async function withWaysToAsk(provider: Provider, client: Client, options: RequestOptions): Promise<Provider> {
+  const resolved = await resolveEndpoints(provider, client, options)
+  const { introspectionUrl, userinfoUrl, issuer } = resolved
+  if (introspectionUrl !== undefined || userinfoUrl !== undefined || issuer === undefined) return resolved
+  const found = await discover(issuer, options).catch(() => undefined)
+  return {
+    ...resolved,
+    ...(found?.introspectionUrl === undefined ? {} : { introspectionUrl: found.introspectionUrl }),
+    ...(found?.userinfoUrl === undefined ? {} : { userinfoUrl: found.userinfoUrl }),
   }
 }
 

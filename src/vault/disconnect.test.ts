@@ -177,6 +177,14 @@ describe('confirming that a grant is over', () => {
     expect(found).toMatchObject({ confirmed: true, asked: ['introspection', 'userinfo'] })
   })
 
+  it('asks the issuer for the ways to ask, when the row names none', async () => {
+    const found = await disconnect({ ...unasked, issuer: world.server.url })
+    expect(found).toMatchObject({
+      confirmed: true,
+      asked: ['metadata', 'metadata', 'introspection', 'introspection'],
+    })
+  })
+
   it('is left out when told so', async () => {
     const vault = await world.open()
     await vault.save(ada, world.granted())
