@@ -21,6 +21,8 @@ export interface PostgresStoreOptions {
   now?: (() => number) | undefined
   /** How long one statement may take, in milliseconds. Default 10 000. */
   statementTimeoutMs?: number | undefined
+  /** How often a watch asks its connection for a sign of life, in milliseconds. Default 20 000. */
+  heartbeatMs?: number | undefined
   /** Where libpq's variables (`PGHOST`, `PGPASSWORD` …) are. Default: none are read. */
   env?: Environment | undefined
   /** The steps of the schema, for tests of a roll-out. Default: those of this version. */
@@ -53,7 +55,7 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
   const channel = `${place.schema}_history`
   const statements = statementsFor(place.schema, channel)
   return new PostgresStore(new PostgresDatabase(pg, plan, clock, explain), statements, clock, {
-    ...{ pg, plan, channel, origin },
+    ...{ pg, plan, channel, origin, heartbeatMs: options.heartbeatMs ?? 20_000 },
   })
 }
 
@@ -63,6 +65,7 @@ interface Setting {
   plan: ConnectionPlan
   channel: string
   origin: string | undefined
+  heartbeatMs: number
 }
 
 class PostgresStore extends PostgresConnections implements Store {
@@ -185,18 +188,17 @@ class PostgresStore extends PostgresConnections implements Store {
 
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#watches].map((end) => end()))
+    await Promise.all([this.database.close(), ...[...this.#watches].map((end) => end())])
     this.#watches.clear()
-    await this.database.close()
   }
 
   #watchParts(listener: WatchParts['listener'], onGap: WatchParts['onGap']): WatchParts {
-    const { pg, plan, channel } = this.#setting
+    const { pg, plan, channel, heartbeatMs } = this.#setting
     const { tell, entries, lastEntry, entriesSince } = this.statements
     const place = plan.place.listen ?? plan.place
     const toListen = place === plan.place ? plan : { ...plan, place, limitAtServer: true, plain: false }
     return {
-      ...{ channel, listener, onGap },
+      ...{ channel, heartbeatMs, listener, onGap },
       connect: async () => {
         if (this.#closed) throw closedError()
         try {

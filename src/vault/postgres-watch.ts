@@ -12,6 +12,8 @@ export interface WatchParts {
   /** Makes the connection to listen on. */
   connect(): Promise<Client>
   channel: string
+  /** How often the connection is asked for a sign of life, in milliseconds. */
+  heartbeatMs: number
   /** Tells all who listen, by way of another connection than the one that listens. */
   tell(payload: string): Promise<void>
   entries(seqs: readonly number[]): Promise<readonly HistoryEntry[]>
@@ -25,8 +27,6 @@ export interface WatchParts {
 
 /** How long our own notification may take before a pooler is taken to swallow it, in milliseconds. */
 const echoLimitMs = 3000
-/** How often the connection is asked for a sign of life, in milliseconds. */
-const heartbeatMs = 20_000
 const longestPauseMs = 15_000
 /** Numbers are given before commits: those that were under way when a connection broke may be lower than the last seen. */
 const slack = 500
@@ -98,7 +98,7 @@ class HistoryWatch {
     await client.query(`LISTEN ${channel}`)
     if (!(await this.#hearsItself(client))) return false
     unref(client)
-    this.#heartbeat = setInterval(() => this.#feel(client), heartbeatMs).unref()
+    this.#heartbeat = setInterval(() => this.#feel(client), this.#parts.heartbeatMs).unref()
     return true
   }
 
