@@ -9,6 +9,8 @@ export interface Ambient {
   scheduler: Scheduler
   /** A process's clock, in milliseconds since 1970. */
   clockOf: (actor: Actor) => number
+  /** Its monotonic clock: it stands still while its machine is suspended. In milliseconds. */
+  monotonicOf: (actor: Actor) => number
   /** How many milliseconds of true time its `ms` are. */
   trueMs: (actor: Actor, ms: number) => number
   random: () => number
@@ -25,15 +27,36 @@ export function enter(ambient: Ambient | undefined): void {
   world = ambient
 }
 
+/** A timer of a process runs by its monotonic clock. */
 class Timer {
-  readonly #step: Step | undefined
+  readonly #world: Ambient
+  readonly #actor: Actor
+  readonly #due: number
+  readonly #run: () => void
+  #step: Step
 
-  constructor(step: Step | undefined) {
-    this.#step = step
+  constructor(ambient: Ambient, actor: Actor, ms: number, run: () => void) {
+    this.#world = ambient
+    this.#actor = actor
+    this.#due = ambient.monotonicOf(actor) + ms
+    this.#run = run
+    this.#step = this.#arm(ms)
+  }
+
+  #arm(ms: number): Step {
+    const { scheduler, trueMs } = this.#world
+    return scheduler.after(trueMs(this.#actor, ms), () => this.#fire(), this.#actor)
+  }
+
+  /** It was armed for the time without suspensions. */
+  #fire(): void {
+    const leftMs = this.#due - this.#world.monotonicOf(this.#actor)
+    if (leftMs > 1) this.#step = this.#arm(leftMs)
+    else this.#run()
   }
 
   cancel(): void {
-    if (this.#step !== undefined) world?.scheduler.cancel(this.#step)
+    this.#world.scheduler.cancel(this.#step)
   }
 
   ref(): this {
@@ -58,7 +81,7 @@ export function replaceAmbient(): void {
   const virtualTimeout = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => {
     const actor = actorNow()
     if (world === undefined || actor === undefined) return real.setTimeout(run, ms, ...args)
-    return new Timer(world.scheduler.after(world.trueMs(actor, ms), () => run(...args), actor))
+    return new Timer(world, actor, ms, () => run(...args))
   }
   const cancelTimeout = (timer: unknown) => {
     if (timer instanceof Timer) timer.cancel()
@@ -74,6 +97,11 @@ export function replaceAmbient(): void {
   Date.now = () => {
     const actor = actorNow()
     return world === undefined || actor === undefined ? real.now() : world.clockOf(actor)
+  }
+  const monotonic = performance.now.bind(performance)
+  performance.now = () => {
+    const actor = actorNow()
+    return world === undefined || actor === undefined ? monotonic() : world.monotonicOf(actor)
   }
   process.emitWarning = () => world?.warned()
   Math.random = () => world?.random() ?? 0.5

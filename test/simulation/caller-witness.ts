@@ -17,6 +17,8 @@ export interface Call {
   number: number
   process: VaultProcess
   slot: Slot
+  /** `token`, or another method of the vault. */
+  name: string
   request: TokenRequest & { scopes?: readonly string[] }
   startedAt: number
   /** The row when it began. */
@@ -44,14 +46,14 @@ export class CallerWitness {
     this.#recovered = true
   }
 
-  begin(process: VaultProcess, slot: Slot, request: Call['request']): Call {
+  begin(process: VaultProcess, slot: Slot, name: string, request: Call['request'] = {}): Call {
     const { scheduler, storeWitness } = this.#world
     this.#number += 1
     const row = storeWitness.rowOf(slot)
-    const call = { number: this.#number, process, slot, request, startedAt: scheduler.ms, row }
+    const call = { number: this.#number, process, slot, name, request, startedAt: scheduler.ms, row }
     this.#calls.add(call)
     this.#world.count('calls')
-    this.#world.note(process, () => `call ${call.number} asks for ${slot.address.user}`)
+    this.#world.note(process, () => `call ${call.number}: ${name} of ${slot.address.user}`)
     this.#world.scheduler.after(this.#boundMs(), () => this.#overdue(call))
     return call
   }
@@ -69,6 +71,20 @@ export class CallerWitness {
     if (accessToken === request.rejected) this.#violate('fresh', call, 'gets the token that was refused')
     if (request.scopes?.some((scope) => !scopes.includes(scope)))
       this.#violate('fresh', call, `gets only ${scopes.join(' ')}`)
+  }
+
+  /** A call of another method returned. */
+  returned(call: Call): void {
+    this.#calls.delete(call)
+    this.#world.note(call.process, () => `call ${call.number} returns`)
+    this.#world.count(`returned: ${call.name}`)
+  }
+
+  /** Whether somebody asked that process to refresh by force, whatever pause is left. */
+  isForced(process: VaultProcess, user: string): boolean {
+    return [...this.#calls].some(
+      (call) => call.process === process && call.name === 'forced refresh' && call.slot.address.user === user,
+    )
   }
 
   refused(call: Call, error: unknown): void {
@@ -91,7 +107,7 @@ export class CallerWitness {
     if (!(error instanceof StoreError || error instanceof RefreshFailedError)) return 'error'
     if (this.#recovered) return 'recovery'
     if (error instanceof StoreError) return this.#hadTrouble(call, error) ? undefined : 'error'
-    return this.#hadValidToken(call, now) ? 'served' : undefined
+    return call.name === 'token' && this.#hadValidToken(call, now) ? 'served' : undefined
   }
 
   /** In the end none may be left. */
@@ -109,8 +125,8 @@ export class CallerWitness {
   #needsConsent(call: Call, { code }: AuthorizationRequiredError, now: ConnectionRow | undefined): boolean {
     const { row } = call
     if (row?.id !== now?.id || row?.generation !== now?.generation) return true
-    if (now === undefined || now.status === 'revoked' || row?.status === 'revoked')
-      return code === 'not_connected'
+    if (now === undefined) return code === 'not_connected'
+    if (now.status === 'revoked') return true
     if (code === 'missing_scope') return this.#lacks(call, now)
     return code === 'needs_reconnect' && now.status === 'needs_reconnect'
   }

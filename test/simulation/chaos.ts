@@ -28,6 +28,8 @@ export interface Fate {
   backMs: number
   /** How long the process stands still, in milliseconds. */
   stopMs: number
+  /** With its whole machine: its monotonic clock too. */
+  suspended: boolean
 }
 
 /** A step that something may happen to. */
@@ -87,7 +89,7 @@ export class RandomChaos implements Chaos {
         toMs: quick ? 0 : random.spread(1, 60),
         backMs: quick ? 0 : random.spread(1, 60),
       },
-      stopMs: this.#stopMs(random),
+      ...{ stopMs: this.#stopMs(random), suspended: random.chance(0.4) },
     }
     this.#give(fate, place, this.#storeFault(random.next(), random.chance(0.5), changing.has(place.step)))
     if (fate.fault === 'store_slow') {
@@ -101,7 +103,7 @@ export class RandomChaos implements Chaos {
     const random = this.#network
     const fate: Fate = {
       ...{ fault: undefined, toMs: random.spread(5, 300), backMs: random.spread(5, 2000) },
-      stopMs: this.#stopMs(random),
+      ...{ stopMs: this.#stopMs(random), suspended: random.chance(0.4) },
     }
     this.#give(fate, place, this.#networkFault(random.next(), random.below(8)))
     if (fate.fault === 'answer_slow') fate.backMs = random.between(10_000, 90_000)
@@ -179,11 +181,11 @@ export class ScriptedChaos implements Chaos {
   }
 
   storeStep(place: Place): Fate {
-    return this.#fate(place, { fault: undefined, toMs: 1, backMs: 1, stopMs: 0 })
+    return this.#fate(place, { fault: undefined, toMs: 1, backMs: 1, stopMs: 0, suspended: false })
   }
 
   request(place: Place): Fate {
-    return this.#fate(place, { fault: undefined, toMs: 50, backMs: 50, stopMs: 0 })
+    return this.#fate(place, { fault: undefined, toMs: 50, backMs: 50, stopMs: 0, suspended: false })
   }
 
   calm(): void {
@@ -199,7 +201,7 @@ export class ScriptedChaos implements Chaos {
       (one) => one.process === place.process && one.step === place.step && (one.nth ?? nth) === nth,
     )
     if (rule === undefined) return usual
-    const { fault = usual.fault, toMs = usual.toMs, backMs = usual.backMs, stopMs = usual.stopMs } = rule
-    return { fault, toMs, backMs, stopMs }
+    const { process: _, step: __, nth: ___, ...fate } = rule
+    return { ...usual, ...fate }
   }
 }

@@ -44,7 +44,8 @@ export class EventWitness {
 export class Watching {
   readonly #world: World
   readonly #random: Random
-  readonly #seen = new Map<string, number>()
+  /** The last entry that was told of each connection, and its count. */
+  readonly #seen = new Map<string, Pick<HistoryEntry, 'seq' | 'count'>>()
   /** When the last entry arrives at a process: none overtakes another. */
   readonly #arrival = new Map<VaultProcess, number>()
 
@@ -56,10 +57,10 @@ export class Watching {
   /** A step about a row was applied. */
   committed(id: string | undefined): void {
     if (!this.#world.parameters.watch || id === undefined) return
-    const seen = this.#seen.get(id) ?? 0
+    const seen = this.#seen.get(id) ?? { seq: 0, count: 0 }
     for (const entry of this.#world.storeWitness.history(id)) {
-      if (entry.lastAt * 1e6 + entry.seq <= seen) continue
-      this.#seen.set(id, entry.lastAt * 1e6 + entry.seq)
+      if (entry.seq < seen.seq || (entry.seq === seen.seq && entry.count <= seen.count)) continue
+      this.#seen.set(id, entry)
       for (const process of this.#world.running()) this.#tell(process, entry)
     }
   }

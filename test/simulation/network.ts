@@ -77,7 +77,7 @@ class Exchange {
     }
     if (this.#path === 'refresh') this.#request = refreshWitness.sent(process, this.#provider, this.#token)
     this.#signal?.addEventListener('abort', () => this.#giveUp(), { once: true })
-    if (fate.fault === 'stop_before') process.stop(fate.stopMs, 'request sent')
+    if (fate.fault === 'stop_before') process.stop(fate, 'request sent')
     scheduler.after(fate.toMs, () => this.#arrive(fate))
     if (fate.fault === 'crash_after') process.crash('request sent')
   }
@@ -110,14 +110,15 @@ class Exchange {
     }
     const answer = this.#provider.refresh(this.#token)
     if (this.#request !== undefined) this.#world.refreshWitness.carriedOut(this.#request, answer)
-    return replyOf(answer)
+    const { tellsTime } = this.#provider.behaviour
+    return replyOf(answer, tellsTime ? this.#world.storeClock() : undefined)
   }
 
   #deliver(reply: Reply | 'refused' | 'broken', fate: Fate): void {
     const request = this.#request
     const { refreshWitness, scheduler } = this.#world
     if (fate.fault === 'stop_after') {
-      this.#process.stop(fate.stopMs, 'answer on its way')
+      this.#process.stop(fate, 'answer on its way')
       return void scheduler.after(0, () => this.#deliver(reply, { ...fate, fault: undefined }), this.#process)
     }
     if (reply === 'refused' || reply === 'broken') {
@@ -136,9 +137,10 @@ class Exchange {
   }
 }
 
-function replyOf(answer: ProviderAnswer): Reply {
+function replyOf(answer: ProviderAnswer, now: number | undefined): Reply {
   return {
     ...{ status: answer.status, text: JSON.stringify(answer.body) },
+    ...(now === undefined ? {} : { headers: { date: new Date(now).toUTCString() } }),
     says: answer.status === 200 ? 'done' : 'refused',
   }
 }
@@ -146,7 +148,8 @@ function replyOf(answer: ProviderAnswer): Reply {
 function lose(reply: Reply, fault: Fault | undefined): Reply | 'broken' | undefined {
   if (fault === 'answer_lost') return undefined
   if (fault === 'answer_broken') return 'broken'
-  if (fault === 'answer_cut') return { ...reply, cut: true, says: 'unknown' }
+  if (fault === 'answer_cut')
+    return { ...reply, cut: true, says: reply.status === 200 ? 'unknown' : 'failed' }
   if (fault === 'answer_504') return { status: 504, text: '<html>Gateway Time-out</html>', says: 'failed' }
   return reply
 }

@@ -26,6 +26,8 @@ export interface ProviderBehaviour {
   omitsScope: boolean
   /** A refresh ends the access tokens before it. */
   endsOldAccess: boolean
+  /** Answers carry the provider's time, to the second. */
+  tellsTime: boolean
   /** Revoking one token ends every grant of that person. */
   revokesAll: boolean
 }
@@ -80,6 +82,8 @@ export interface Habits {
   consents: number
   disconnects: number
   revokes: number
+  /** How often an operator does something: refreshes by hand, looks at a connection, runs a pass of what is due. */
+  operations: number
   /** How often an API refuses a token that ought to be good. */
   rejections: number
 }
@@ -152,6 +156,7 @@ function behaviour(random: Random): ProviderBehaviour {
     omitsRefreshToken: random.chance(0.7),
     omitsScope: random.chance(0.5),
     endsOldAccess: random.chance(0.3),
+    tellsTime: random.chance(0.6),
     revokesAll: random.chance(0.15),
   }
 }
@@ -206,6 +211,7 @@ function habits(random: Random, lifetimeSeconds: number): Habits {
     consents: sometimes(0.4, 0.04),
     disconnects: sometimes(0.3, 0.03),
     revokes: sometimes(0.3, 0.03),
+    operations: sometimes(0.4, 0.05),
     rejections: sometimes(0.4, 0.05),
   }
 }

@@ -1,9 +1,10 @@
 // What happens in a world besides the vault's own doing: people consent, ask for tokens, disconnect, revoke; then
 // everything heals, and everything has to work again.
 import { TokenSet } from '../../src/oauth/index.ts'
+import type { Vault } from '../../src/vault/index.ts'
 import type { IssuedAccessToken } from './provider.ts'
 import { Random } from './random.ts'
-import { named, type VaultProcess } from './vault-process.ts'
+import { act, named, type VaultProcess } from './vault-process.ts'
 import type { Slot, World } from './world.ts'
 
 const scopes = ['a', 'b', 'c']
@@ -80,15 +81,29 @@ export class People {
     const process = this.#someone()
     if (process === undefined) return
     const isConnected = this.#world.storeWitness.rowOf(slot)?.status === 'active'
+    const { operations } = this.#world.parameters.habits
     if (drawn < consents || (!isConnected && random.chance(0.3)))
       consent(this.#world, process, slot, this.#scopes())
     else if (drawn < consents + disconnects) disconnect(this.#world, process, slot)
+    else if (drawn < consents + disconnects + operations) this.#operate(process, slot)
     else {
-      if (drawn < consents + disconnects + revokes) revoke(this.#world, slot)
+      if (drawn < consents + disconnects + operations + revokes) revoke(this.#world, slot)
       const callers = random.chance(0.3) ? random.between(2, 5) : 1
       for (let caller = 0; caller < callers; caller += 1)
         this.#ask(random.chance(0.5) ? this.#someone() : process, slot)
     }
+  }
+
+  #operate(process: VaultProcess, slot: Slot): void {
+    const { address } = slot
+    const [name, run] = this.#random.pick<[string, (vault: Vault) => Promise<unknown>]>([
+      ['refresh', (vault) => vault.refresh(address)],
+      ['forced refresh', (vault) => vault.refresh(address, { force: true })],
+      ['refreshDue', (vault) => vault.refreshDue()],
+      ['explain', (vault) => vault.explain(address)],
+      ['connections', (vault) => vault.connections()],
+    ])
+    act(process, this.#world, slot, name, run)
   }
 
   #ask(process: VaultProcess | undefined, slot: Slot): void {
@@ -110,9 +125,9 @@ export class People {
     this.#world.note(undefined, () => 'from now on nothing goes wrong')
     this.#world.isCalm = true
     chaos.calm()
-    for (const process of this.#world.running())
-      if (process.stoppedUntil > scheduler.ms) process.stoppedUntil = scheduler.ms
+    for (const process of this.#world.running()) process.goOn()
     await scheduler.wait(15 * 60_000, people)
+    this.#judgeSchedule()
     this.#world.callers.expectRecovery()
     for (const slot of this.#world.slots)
       for (const process of this.#world.processes.filter(({ isUp }) => isUp)) process.ask(slot, {}, false)
@@ -120,6 +135,21 @@ export class People {
     this.#world.callers.atTheEnd()
     for (const slot of this.#world.slots) this.#world.losses.atTheEnd(slot)
     await this.#close()
+  }
+
+  /** Nobody has asked for a quarter of an hour: whatever is in use must be fresh all the same. */
+  #judgeSchedule(): void {
+    const { parameters, storeWitness } = this.#world
+    if (parameters.keepingFresh === 0 || parameters.ownClock) return
+    for (const slot of this.#world.slots) {
+      const row = storeWitness.rowOf(slot)
+      if (row?.status !== 'active') continue
+      this.#world.count('connections kept fresh')
+      const leftMs = (row.expiresAt ?? Number.POSITIVE_INFINITY) - this.#world.storeClock()
+      // Without an early window a token has to end before it is due.
+      const lateMs = parameters.earlySeconds === 0 ? 90_000 : 0
+      if (leftMs < -lateMs) this.#world.violate('schedule', `the token of ${row.user} ended ${-leftMs} ms ago`)
+    }
   }
 
   async #close(): Promise<void> {

@@ -14,8 +14,8 @@ export interface Attempt {
   rowId: string
   generation: number
   takenAt: number
-  /** The pause on the row when the lease was taken, in milliseconds that were left. */
-  pauseLeftMs: number
+  /** When the pause is over that was on the row when the lease was taken, by the store's clock. */
+  retryAt: number
   intent: { hash: string; writtenAt: number; used: boolean } | undefined
 }
 
@@ -58,7 +58,7 @@ export class RefreshWitness {
     const leftMs = (before.retryAt ?? 0) - this.#world.storeClock()
     this.#attempts.set(owner, {
       ...{ owner, process, rowId: before.id, generation: before.generation, takenAt: scheduler.ms },
-      ...{ pauseLeftMs: leftMs > longestPauseMs ? 0 : Math.max(0, leftMs), intent: undefined },
+      ...{ retryAt: leftMs > longestPauseMs ? 0 : (before.retryAt ?? 0), intent: undefined },
     })
     if (before.leaseOwner !== null) this.#world.count('lease taken over')
     if (before.intentHash !== null) this.#world.count('interrupted refresh found')
@@ -157,14 +157,22 @@ export class RefreshWitness {
       return
     }
     const row = this.#world.storeWitness.row(attempt.rowId)
+    // A person may have consented again, or disconnected, since: nobody can know, and it is another grant.
+    const isReplaced =
+      row?.status !== 'active' || this.#world.storeWitness.issued(row)?.grant !== request.grant
     const leftMs = row?.leaseOwner === attempt.owner ? (row.leaseUntil ?? 0) - this.#world.storeClock() : 0
-    if (leftMs <= 0 && !this.#world.storeWitness.lostLeaseSince(attempt.rowId, attempt.takenAt))
+    if (
+      leftMs <= 0 &&
+      !isReplaced &&
+      !this.#world.storeWitness.lostLeaseSince(attempt.rowId, attempt.takenAt)
+    )
       violate(
         'send-in-time',
         `${scheduler.ms - attempt.intent.writtenAt} ms after its intent, without the lease`,
       )
-    if (attempt.pauseLeftMs > 50)
-      violate('back-off', `though ${attempt.pauseLeftMs} ms of the pause were left`)
+    const pauseMs = attempt.retryAt - this.#world.storeClock()
+    const isForced = this.#world.callers.isForced(request.process, row?.user ?? '')
+    if (pauseMs > 0 && !isForced) violate('back-off', `though ${pauseMs} ms of the pause were left`)
     for (const earlier of this.requests)
       if (earlier.attempt?.rowId === attempt.rowId && earlier.attempt.generation === attempt.generation)
         this.#judgeAfter(earlier, attempt, violate)

@@ -51,36 +51,37 @@ class StoreSteps {
   }
 
   /** One file on one machine: nothing happens between the call and its end. */
-  #atOnce(name: string, args: readonly unknown[], { fault, stopMs }: Fate): unknown {
+  #atOnce(name: string, args: readonly unknown[], fate: Fate): unknown {
+    const { fault } = fate
     const process = this.#process
     if (fault === 'store_refuses' || fault === 'store_slow' || fault === 'store_loses_answer')
       throw this.#refusal(name, args)
     if (fault === 'crash_before') return this.#crash(`before ${name}`)
     if (fault === 'lease_lost') this.#loseLease(args)
     if (fault === 'stop_before') {
-      process.stop(stopMs, `before ${name}`)
+      process.stop(fate, `before ${name}`)
       return this.#onceRunning(() => this.#apply(name, args))
     }
     const result = this.#apply(name, args)
     if (fault === 'crash_after') return this.#crash(`after ${name}`)
     if (fault !== 'stop_after') return result
-    process.stop(stopMs, `after ${name}`)
+    process.stop(fate, `after ${name}`)
     return this.#onceRunning(() => result)
   }
 
   /** A database server: the way there takes time, and the way back. */
   #overThere(name: string, args: readonly unknown[], fate: Fate): Promise<unknown> {
-    const { fault, stopMs } = fate
+    const { fault } = fate
     const process = this.#process
     if (fault === 'store_refuses') return Promise.reject(this.#refusal(name, args))
     if (fault === 'crash_before') return this.#crash(`before ${name}`)
     if (fault === 'lease_lost') this.#loseLease(args)
     if (fault === 'stop_before') {
-      process.stop(stopMs, `before ${name}`)
+      process.stop(fate, `before ${name}`)
       return this.#onceRunning(() => this.#overThere(name, args, { ...fate, fault: undefined }))
     }
     const answer = this.#send(name, args, fate)
-    if (fault === 'stop_after') process.stop(stopMs, `after ${name}`)
+    if (fault === 'stop_after') process.stop(fate, `after ${name}`)
     return answer
   }
 

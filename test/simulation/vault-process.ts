@@ -2,6 +2,7 @@
 // stopped (as by SIGSTOP: its clock goes on) and started anew.
 import type { TokenRequest } from '../../src/oauth/index.ts'
 import { Vault, type VaultEvent } from '../../src/vault/index.ts'
+import type { Fate } from './chaos.ts'
 import { networkOf } from './network.ts'
 import type { MachineClock } from './parameters.ts'
 import type { Actor } from './scheduler.ts'
@@ -15,6 +16,8 @@ export const epoch = Date.UTC(2026, 0, 1)
 interface Stop {
   fromMs: number
   toMs: number
+  /** Its whole machine: its monotonic clock stood still as well. */
+  suspended: boolean
 }
 
 /** One process. */
@@ -48,6 +51,14 @@ export class VaultProcess implements Actor {
     const { skewMs, driftPpm } = this.#clock
     const { ms } = this.#world.scheduler
     return Math.floor(epoch + ms + skewMs + (ms * driftPpm) / 1_000_000)
+  }
+
+  /** The time that its machine ran, in milliseconds of its clock: not while it was suspended. */
+  readonly monotonic = (): number => {
+    const { ms } = this.#world.scheduler
+    const stops = this.stops.filter(({ suspended }) => suspended)
+    const suspendedMs = stops.reduce((sum, stop) => sum + Math.min(ms, stop.toMs) - stop.fromMs, 0)
+    return (ms - suspendedMs) * (1 + this.#clock.driftPpm / 1_000_000)
   }
 
   /** How much true time passes while that much passes on its clock. */
@@ -107,15 +118,25 @@ export class VaultProcess implements Actor {
     this.#world.crashed(this)
   }
 
-  /** It stands still for a while. */
-  stop(ms: number, why: string): void {
+  /** It stands still for a while, its whole machine perhaps. */
+  stop({ stopMs: ms, suspended }: Pick<Fate, 'stopMs' | 'suspended'>, why: string): void {
     const { scheduler } = this.#world
     const toMs = scheduler.ms + ms
     if (this.crashed || toMs <= this.stoppedUntil) return
-    this.#world.note(this, () => `is stopped for ${ms} ms (${why})`)
-    this.#world.count(`stopped: ${why}`)
-    this.stops.push({ fromMs: scheduler.ms, toMs })
+    const word = suspended ? 'suspended' : 'stopped'
+    this.#world.note(this, () => `is ${word} for ${ms} ms (${why})`)
+    this.#world.count(`${word}: ${why}`)
+    // Two that overlap are one of the second kind: no time is counted twice.
+    const fromMs = Math.max(scheduler.ms, this.stoppedUntil)
+    this.stops.push({ fromMs, toMs, suspended })
     this.stoppedUntil = toMs
+  }
+
+  /** It runs again, from now on. */
+  goOn(): void {
+    const { ms } = this.#world.scheduler
+    this.stoppedUntil = Math.min(this.stoppedUntil, ms)
+    for (const stop of this.stops) stop.toMs = Math.max(stop.fromMs, Math.min(stop.toMs, ms))
   }
 
   /** For how long it stood still since then, in milliseconds. */
@@ -131,7 +152,7 @@ export class VaultProcess implements Actor {
       0,
       () => {
         if (this.vault === undefined) return
-        const call = this.#world.callers.begin(this, slot, request)
+        const call = this.#world.callers.begin(this, slot, 'token', request)
         const { address } = slot
         const { vault } = this
         const read = async () =>
@@ -144,6 +165,25 @@ export class VaultProcess implements Actor {
       this,
     )
   }
+}
+
+/** Does something with a process's vault, in a step of its own. */
+export function act(
+  process: VaultProcess,
+  world: World,
+  slot: Slot,
+  name: string,
+  run: (vault: Vault) => Promise<unknown>,
+): void {
+  const go = () => {
+    if (process.vault === undefined) return
+    const call = world.callers.begin(process, slot, name)
+    run(process.vault).then(
+      () => world.callers.returned(call),
+      (error: unknown) => world.callers.refused(call, error),
+    )
+  }
+  world.scheduler.after(0, go, process)
 }
 
 /** An error in a word, for the trace. */

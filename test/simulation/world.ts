@@ -97,7 +97,7 @@ export class World {
   }
 
   /** The clock of the store's machine: the right one. In milliseconds since 1970. */
-  readonly storeClock = (): number => epoch + this.scheduler.ms
+  readonly storeClock = (): number => Math.floor(epoch + this.scheduler.ms)
 
   /** Lets the world run until nothing happens any more, or an invariant broke. */
   async run(): Promise<void> {
@@ -105,6 +105,7 @@ export class World {
     enter({
       scheduler: this.scheduler,
       clockOf: (actor) => (actor instanceof VaultProcess ? actor.clock() : this.storeClock()),
+      monotonicOf: (actor) => (actor instanceof VaultProcess ? actor.monotonic() : this.scheduler.ms),
       trueMs: (actor, ms) => (actor instanceof VaultProcess ? actor.trueMs(ms) : ms),
       random: new Random(this.parameters.seed, 'Math.random').next,
       uuid: () => uuids.uuid(),
