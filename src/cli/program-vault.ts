@@ -46,6 +46,21 @@ ${example('toolgrant keys rotate', 'toolgrant keys rotate --pace 500')}`,
     .action(act(async () => (await import('./commands/keys.ts')).retireKey))
 }
 
+/** `toolgrant refresh`: what is due, once or from now on. */
+export function addRefresh(program: Command, act: Act): void {
+  withAddress(program.command('refresh [provider]'))
+    .description('renew what is due, over all users; with a provider: that connection')
+    .option('--force', 'with a provider: also when the token is fresh, or failures ask for a pause')
+    .option('--watch', 'go on: sleep until something is due, renew it; prints a line an event')
+    .addHelpText(
+      'after',
+      `
+Any number of them, in any number of processes and machines on one vault, share the work.
+${example('toolgrant refresh', 'toolgrant refresh --watch', 'toolgrant refresh github --force')}`,
+    )
+    .action(act(async () => (await import('./commands/refresh.ts')).refresh))
+}
+
 /** `toolgrant doctor`: looks, and changes nothing. */
 export function addDoctor(program: Command, act: Act): void {
   withAddress(program.command('doctor [provider]'))

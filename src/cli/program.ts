@@ -6,7 +6,7 @@ import { type ExitCode, exitCodeHelp } from './exit-code.ts'
 import type { CommandHints } from './explanation.ts'
 import type { Output } from './output.ts'
 import { addAudit, addLeaving } from './program-records.ts'
-import { addDoctor, addForget, addKeys } from './program-vault.ts'
+import { addDoctor, addForget, addKeys, addRefresh } from './program-vault.ts'
 import { version } from './version.ts'
 
 /** What the program needs from the process around it. */
@@ -43,6 +43,7 @@ export function buildProgram(surroundings: ProgramSurroundings): Command {
   addConnections(program, act)
   addCalls(program, act)
   addTools(program, act)
+  addRefresh(program, act)
   addDoctor(program, act)
   addForget(program, act)
   addKeys(program, act)
