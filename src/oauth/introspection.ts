@@ -2,6 +2,7 @@
 // RFC 7662.
 import { ConfigurationError, InvalidResponseError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
+import { parseBody } from './answer-body.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
 import type { RequestOptions } from './request-options.ts'
@@ -32,7 +33,6 @@ export async function introspectToken(
   const hint = options.tokenTypeHint === undefined ? {} : { token_type_hint: options.tokenTypeHint }
   const { sendThroughLibrary } = await import('./token-endpoint.ts')
   const { throwIfNotSuccess } = await import('./response-reader.ts')
-  const { parseBody } = await import('./answer-body.ts')
   let active: unknown
   await sendThroughLibrary(
     { provider: resolved, client },
