@@ -10,7 +10,7 @@ import { connect, reach, whyForeign } from './postgres-open.ts'
 import { toAuditLine, toHistoryEntry, toStoredKey } from './postgres-rows.ts'
 import { type Migration, migrations } from './postgres-schema.ts'
 import { type Statements, statementsFor } from './postgres-statements.ts'
-import { parsePostgresUrl, placeName } from './postgres-url.ts'
+import { type PostgresPlace, parsePostgresUrl, placeName } from './postgres-url.ts'
 import { type WatchParts, watchHistory } from './postgres-watch.ts'
 import type { AuditLine, HistoryEntry, KeyUse, Store, StoredKey } from './store.ts'
 import { closedError } from './store-errors.ts'
@@ -176,7 +176,8 @@ class PostgresStore extends PostgresConnections implements Store {
     listener: (entry: HistoryEntry) => void,
     onGap: () => void,
   ): Promise<(() => Promise<void>) | undefined> {
-    const end = await watchHistory(this.#watchParts(listener, onGap))
+    const place = this.#setting.plan.place.listen ?? this.#setting.plan.place
+    const end = place === 'none' ? undefined : await watchHistory(this.#watchParts(place, listener, onGap))
     if (end === undefined) return undefined
     if (this.#closed) await end()
     this.#watches.add(end)
@@ -192,10 +193,13 @@ class PostgresStore extends PostgresConnections implements Store {
     this.#watches.clear()
   }
 
-  #watchParts(listener: WatchParts['listener'], onGap: WatchParts['onGap']): WatchParts {
+  #watchParts(
+    place: PostgresPlace,
+    listener: WatchParts['listener'],
+    onGap: WatchParts['onGap'],
+  ): WatchParts {
     const { pg, plan, channel, heartbeatMs } = this.#setting
     const { tell, entries, lastEntry, entriesSince } = this.statements
-    const place = plan.place.listen ?? plan.place
     const toListen = place === plan.place ? plan : { ...plan, place, limitAtServer: true, plain: false }
     return {
       ...{ channel, heartbeatMs, listener, onGap },

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../errors.ts'
-import { parsePostgresUrl, placeName } from './postgres-url.ts'
+import { type PostgresPlace, parsePostgresUrl, placeName } from './postgres-url.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'toolgrant-url-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -77,11 +77,11 @@ describe('a PostgreSQL url', () => {
       database: 'app',
       schema: 'mine',
     })
-    expect(place.listen?.password?.()).toBe('secret')
+    expect(passwordToListen(place)).toBe('secret')
     const other = encodeURIComponent('postgres://eve:other@db/app?sslmode=disable')
     const apart = parsePostgresUrl(`postgres://ada:secret@pooler/app?schema=mine&listen=${other}`)
     expect(apart.listen).toMatchObject({ host: 'db', user: 'eve', schema: 'mine' })
-    expect(apart.listen?.password?.()).toBe('other')
+    expect(passwordToListen(apart)).toBe('other')
   })
 
   it.each([
@@ -157,6 +157,10 @@ describe('sslmode', () => {
     expect(refusal(`postgres://db/app?${parameters}`).message).toContain(reason)
   })
 })
+
+function passwordToListen({ listen }: PostgresPlace): string | undefined {
+  return typeof listen === 'object' ? listen.password?.() : undefined
+}
 
 function refusal(url: string): ConfigurationError {
   try {

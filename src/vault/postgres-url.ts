@@ -24,8 +24,11 @@ export interface PostgresPlace {
   poolSize: number
   /** Whether statements are prepared by name, until a pooler turns out not to keep them. */
   prepare: boolean
-  /** Where to listen for changes, when that is another place: the server, when this is a pooler in front of it. */
-  listen: PostgresPlace | undefined
+  /**
+   * Where to listen for changes, when that is another place: the server, when this is a pooler in front of it. `none`:
+   * nowhere.
+   */
+  listen: PostgresPlace | 'none' | undefined
 }
 
 /** Gives a parameter of the URL, or the variable in its place. */
@@ -155,12 +158,18 @@ function flag(text: string, name: string): boolean {
   throw invalid(`${name} is true or false.`)
 }
 
-/** `host`, `host:port`, or a URL of its own; what the first two leave out is as in the place itself. */
-function listenPlace(place: PostgresPlace, listen: string, env: Environment, read: Read): PostgresPlace {
+/** `none`, `host`, `host:port`, or a URL of its own; what the first two leave out is as in the place itself. */
+function listenPlace(
+  place: PostgresPlace,
+  listen: string,
+  env: Environment,
+  read: Read,
+): PostgresPlace['listen'] {
+  if (listen === 'none') return 'none'
   if (listen.includes('://'))
     return { ...parsePostgresUrl(listen, env), schema: place.schema, listen: undefined }
   const [, host, port] = /^(.+?)(?::(\d+))?$/.exec(listen) ?? []
-  if (host === undefined) throw invalid('listen is a host, host:port, or a URL in percent-encoding.')
+  if (host === undefined) throw invalid('listen is a host, host:port, a URL in percent-encoding, or none.')
   const encryption = encryptionOf(host, read)
   return { ...place, host, port: whole(port ?? '5432', 'listen', 1, 65_535), encryption }
 }

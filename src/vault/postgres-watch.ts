@@ -25,8 +25,10 @@ export interface WatchParts {
   onGap(): void
 }
 
-/** How long our own notification may take before a pooler is taken to swallow it, in milliseconds. */
-const echoLimitMs = 3000
+/** How long our own notification may take before it is taken to be lost, in milliseconds. */
+const echoLimitMs = 5000
+/** The same where a pooler is known to be in between, which may well swallow it: every opening waits for this. */
+const pooledEchoLimitMs = 1000
 const longestPauseMs = 15_000
 /** Numbers are given before commits: those that were under way when a connection broke may be lower than the last seen. */
 const slack = 500
@@ -105,10 +107,11 @@ class HistoryWatch {
   /** From another connection: on its own, a pooler could lend both the same one. */
   async #hearsItself(client: Client): Promise<boolean> {
     const nonce = `test ${globalThis.crypto.randomUUID()}`
+    const limitMs = (await isPooled(client)) ? pooledEchoLimitMs : echoLimitMs
     let timer: NodeJS.Timeout | undefined
     const echo = new Promise<boolean>((resolve, reject) => {
       this.#onEcho = (payload) => payload === nonce && resolve(true)
-      timer = setTimeout(resolve, echoLimitMs, false)
+      timer = setTimeout(resolve, limitMs, false)
       client.on('end', () => reject(new Error('The connection that listened ended.')))
     })
     try {
@@ -214,4 +217,10 @@ class HistoryWatch {
     clearInterval(this.#heartbeat)
     if (client !== undefined) await hangUp(client)
   }
+}
+
+/** Whether the other end of a connection is somebody else than the server: it gave itself another process id. */
+async function isPooled(client: Client & { processID?: number }): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  return rows[0]?.pid !== client.processID
 }
