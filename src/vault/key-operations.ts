@@ -67,6 +67,7 @@ export class KeyOperations implements VaultKeys {
     await this.#assertFound(target, signal)
     if (!(await store.makePrimary(target.id))) throw unknownKey(target.id, table)
     await keys.reload()
+    if (!keys.current.has(target.id)) await this.#assertFound(target, signal)
     const reseal = new Reseal({ store, keys, keyId: target.id }, options)
     await reseal.run()
     const before = table.find(({ primary, id }) => primary && id !== target.id)?.id

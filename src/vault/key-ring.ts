@@ -8,13 +8,13 @@ import type { Awaitable } from './store.ts'
 export interface FoundKeys {
   /** Id of the key that is to seal. */
   primary: string
-  /** The keys at hand; seals with an older one when the primary was not found. `undefined`: none was. */
-  keyring: Keyring | undefined
+  /** The keys at hand; seals with an older one when the primary was not found. */
+  keyring: Keyring
   /** Why the others that the store knows are not at hand, by id. */
   missing: ReadonlyMap<string, KeyError>
 }
 
-/** Finds the keys again: the store's table of keys, and the places for what is not at hand yet. */
+/** Finds the keys again: the store's table of keys, and the places for what is not at hand yet. @throws {KeyError} none was found. */
 export type ReloadKeys = () => Promise<FoundKeys>
 
 /** After so long writers look whether another key seals by now, in milliseconds. */
@@ -126,7 +126,7 @@ export class CurrentKeyring {
     const { keyring, missing } = await this.#find()
     this.#readAt = readAt
     this.#missing = missing
-    if (keyring !== undefined) this.#current = keyring
+    this.#current = keyring
   }
 }
 

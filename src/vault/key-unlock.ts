@@ -50,13 +50,15 @@ async function openRing(
   const look = () => findKeys(store, providers, material)
   const { primary, keyring, missing } = await look()
   const absent = missing.get(primary)
-  if (keyring === undefined || absent !== undefined) throw absent ?? new KeyError('key_missing', 'No key.')
+  if (absent !== undefined) throw absent
   return new CurrentKeyring(keyring, look, () => store.now())
 }
 
 /**
  * The keys that the store knows, as far as their material is found. A key that was found once stays at hand until the
  * process ends: a row that was read before its key was retired still opens.
+ *
+ * @throws {KeyError} when none of them is found.
  */
 async function findKeys(
   store: Store,
@@ -74,11 +76,13 @@ async function findKeys(
   // The primary stands first. A process that cannot find it goes on with the newest that is still taken.
   const [primary, ...older] = table.map(({ id }) => material.get(id))
   const sealing = primary ?? older.findLast((key) => key !== undefined)
-  return {
-    primary: table[0]?.id ?? '',
-    keyring: sealing && new Keyring(sealing, [...material.values()]),
-    missing,
-  }
+  const primaryId = table[0]?.id ?? ''
+  if (sealing === undefined) throw missing.get(primaryId) ?? gone(store)
+  return { primary: primaryId, keyring: new Keyring(sealing, [...material.values()]), missing }
+}
+
+function gone(store: Store): KeyError {
+  return new KeyError('key_missing', `The vault at ${store.name} has no keys any more: it was emptied.`)
 }
 
 function notFound(store: Store, { id, primary }: StoredKey, search: KeySearch): KeyError {
