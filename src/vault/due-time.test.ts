@@ -75,6 +75,19 @@ describe('for the scheduler a grant is due', () => {
     expect(due().forScheduler(tokens(), life(facts, 0, 365 * day - hour + 300_000))).toBeNull()
   })
 
+  it('by the store’s clock, which may be another than that of the tokens', () => {
+    const ahead = { ...life(), aheadMs: 7000 }
+    expect(due().forScheduler(tokens(), ahead)).toBe(received + hour - 300_000 + 7000)
+  })
+
+  it('not at once again after a refresh, whatever the clocks and the provider say', () => {
+    const renewed = { ...life(), renewedAt: received + 2 * hour }
+    expect(due().forScheduler(tokens(), renewed)).toBe(received + 2 * hour + 10_000)
+    expect(due().forScheduler(tokens(4000), renewed)).toBe(received + 2 * hour + 2000)
+    expect(due().forScheduler(tokens(0), { ...life(), renewedAt: received })).toBe(received + 10_000)
+    expect(due().forScheduler(tokens(0), life())).toBe(received)
+  })
+
   it('never where nothing is renewed', () => {
     expect(due().forScheduler(tokens(null), life())).toBeNull()
     expect(due().forScheduler(tokens(), life({ refresh: 'none' }))).toBeNull()

@@ -11,6 +11,10 @@ export interface GrantLife {
   usedAt: number
   /** When the person consented. */
   grantedAt: number
+  /** By how much the store's clock, which due times are judged by, is ahead of the one that the tokens' times are of. Default 0. */
+  aheadMs?: number
+  /** When a refresh brought these tokens, by the store's clock; absent for a consent. */
+  renewedAt?: number
 }
 
 /** Settings of {@link DueTime}. */
@@ -28,6 +32,10 @@ const daySeconds = 86_400
 const unknownIdleMs = 7 * daySeconds * 1000
 /** Of the idle lifetime: what is left is for an outage, and for schedulers that do not run all the time. */
 const idleShare = 2 / 3
+/** Tokens that a refresh brought are not due again before this, however soon they end: no provider is to be hammered. */
+const soonestMs = 10_000
+const brokenLifetimeMs = 1000
+
 /** So much of the time to a keep-alive is left to chance, so that what was connected at once is not renewed at once. */
 const jitterShare = 0.1
 
@@ -59,15 +67,16 @@ export class DueTime {
    */
   forScheduler(tokens: TokenSet, life: GrantLife): number | null {
     const readersAt = this.forReaders(tokens)
-    const { provider, grantedAt } = life
+    const { provider, grantedAt, aheadMs = 0 } = life
     if (readersAt === null || provider?.refresh === 'none') return null
     const receivedAt = tokens.receivedAt.getTime()
     const keepAliveAt = this.#keepAliveAt(receivedAt, readersAt, provider)
-    const isUsed = receivedAt - life.usedAt <= this.#usedWithinMs
+    const isUsed = receivedAt + aheadMs - life.usedAt <= this.#usedWithinMs
     const dueAt = isUsed ? Math.min(this.#jittered(tokens, readersAt), keepAliveAt) : keepAliveAt
     const lifetimeSeconds = provider?.refreshTokenLifetimeSeconds
     const isInVain = lifetimeSeconds !== undefined && dueAt >= grantedAt + lifetimeSeconds * 1000
-    return isInVain || dueAt === Number.POSITIVE_INFINITY ? null : Math.floor(dueAt)
+    if (isInVain || dueAt === Number.POSITIVE_INFINITY) return null
+    return Math.floor(Math.max(dueAt + aheadMs, soonestAgain(tokens, life)))
   }
 
   /** Somewhere in the first half of the early window. */
@@ -88,4 +97,10 @@ export class DueTime {
 
 function earlyWindowMs(receivedAt: number, end: number, earlyMs: number): number {
   return Math.min(earlyMs, Math.max(0, end - receivedAt) / 5)
+}
+
+function soonestAgain({ expiresAt, receivedAt }: TokenSet, { renewedAt }: GrantLife): number {
+  if (renewedAt === undefined) return 0
+  const lifetimeMs = (expiresAt?.getTime() ?? 0) - receivedAt.getTime()
+  return renewedAt + (lifetimeMs < brokenLifetimeMs ? soonestMs : Math.min(soonestMs, lifetimeMs / 2))
 }

@@ -64,7 +64,7 @@ async function assertNotForgotten(
 
 /** `undefined`: somebody else was faster; look again. */
 async function putGrant(
-  { store, sealed, events }: Interior,
+  { store, sealed, events, now }: Interior,
   place: RowAddress,
   tokens: TokenSet,
   provider: Provider | undefined,
@@ -74,7 +74,8 @@ async function putGrant(
   const generation = (before?.generation ?? 0) + 1
   const note = historyNote('connected', { scopes: tokens.scopes, origin: store.origin })
   const put = () => {
-    const life = { provider, usedAt: store.now(), grantedAt: store.now() }
+    const at = store.now()
+    const life = { provider, usedAt: at, grantedAt: at, aheadMs: at - now() }
     const grant = sealed.seal({ ...place, id, generation }, tokens, life)
     return store.putGrant({ ...place, ...grant, id, generation }, note)
   }

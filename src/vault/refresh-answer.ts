@@ -67,10 +67,12 @@ export class RefreshAnswer {
   }
 
   #write(base: ConnectionRow): Promise<ConnectionRow | undefined> {
-    const { store, sealed } = this.#parts
+    const { store, sealed, now } = this.#parts
     const { id, generation, usedAt, grantedAt } = base
-    const life = { provider: this.#registration.provider, usedAt, grantedAt }
+    const { provider } = this.#registration
     return sealed.writing(async () => {
+      const renewedAt = store.now()
+      const life = { provider, usedAt, grantedAt, renewedAt, aheadMs: renewedAt - now() }
       const grant = sealed.seal({ ...base, generation: generation + 1 }, this.#tokens, life)
       const saved = await store.saveTokens(id, this.#lease.owner, generation, grant, this.#note(base))
       if (!saved) return this.#alreadySaved(base)
