@@ -8,8 +8,8 @@ it('an outage of twelve hours costs no connection and no valid token, and ends w
   })
   expect(outageProblems(report)).toEqual([])
   expect(report).toMatchObject({ dead: 0, refusedThoughValid: 0, wronglyRefused: 0, reuseViolations: 0 })
-  expect(report.readsOfValid).toBeGreaterThan(1000)
-  expect(report.readsOfEnded).toBeGreaterThan(1000)
+  expect(report.readsOfValid).toBeGreaterThan(200)
+  expect(report.readsOfEnded).toBeGreaterThan(200)
   // A probe a minute or so from each of two processes, and what failed before their circuits opened.
   expect(report.during).toBeLessThan(10_000)
   expect(report.recoveredAfterSeconds).toBeLessThan(600)
