@@ -2,6 +2,7 @@
 // not ours in it, such as comments, stays. [Node, loaded at first use]
 import { KeyError } from '../errors.ts'
 import { SealingKey } from '../seal.ts'
+import { flushFolder } from './key-file.ts'
 
 /** The text of a key file. */
 export class KeyFileText {
@@ -135,15 +136,6 @@ async function locked(lock: string, run: () => Promise<void>): Promise<void> {
   } finally {
     await unlink(lock).catch(() => {})
   }
-}
-
-/** Makes the new name itself durable, where the system lets a folder be opened. */
-export async function flushFolder(path: string): Promise<void> {
-  const folder = await nodeFiles()
-    .open(path, 'r')
-    .catch(() => undefined)
-  await folder?.sync().catch(() => {})
-  await folder?.close()
 }
 
 function folderOf(path: string): string {

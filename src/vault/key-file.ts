@@ -1,7 +1,6 @@
 // The vault's key in a file that only its owner can read. [Node, loaded at first use]
 import { KeyError } from '../errors.ts'
 import { generateKey, SealingKey } from '../seal.ts'
-import { changeKeyFile, flushFolder } from './key-file-change.ts'
 import type { KeyProvider } from './keys.ts'
 
 const header = `# The key of a toolgrant vault. Whoever has it and the vault can read the tokens in it.
@@ -26,12 +25,15 @@ export function keyFile(path: string): KeyProvider {
       return key
     },
     async keep(text) {
+      const { changeKeyFile } = await import('./key-file-change.ts')
       await changeKeyFile(path, (file) => file.with(SealingKey.parse(text).id, text))
       return undefined
     },
     async remove(keyId) {
       const before = await readKeys(path)
       if (!before.some(({ id }) => id === keyId)) return false
+      const { changeKeyFile } = await import('./key-file-change.ts')
+      const { changeKeyFile } = await import('./key-file-change.ts')
       await changeKeyFile(path, (file) => file.without(keyId))
       return true
     },
@@ -116,6 +118,15 @@ async function putInPlace(from: string, to: string): Promise<void> {
       if (codeOf(again) !== 'EEXIST') throw again
     })
   }
+}
+
+/** Makes the new name itself durable, where the system lets a folder be opened. */
+export async function flushFolder(path: string): Promise<void> {
+  const folder = await files()
+    .open(path, 'r')
+    .catch(() => undefined)
+  await folder?.sync().catch(() => {})
+  await folder?.close()
 }
 
 function files() {
