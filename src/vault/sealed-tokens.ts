@@ -5,6 +5,7 @@ import { TokenSet } from '../oauth/index.ts'
 import type { Keyring } from '../seal.ts'
 import { DueTime, type DueTimeOptions, type GrantLife } from './due-time.ts'
 import { CurrentKeyring } from './key-ring.ts'
+import { OpenedTokens } from './opened-tokens.ts'
 import type { Awaitable, Grant, RowAddress, TokenRow } from './store.ts'
 
 /** The row that a token set belongs to. */
@@ -97,58 +98,6 @@ export class SealedTokens {
   dueAt(tokens: TokenSet): number | undefined {
     return this.#due.forReaders(tokens) ?? undefined
   }
-}
-
-interface Opened {
-  sealed: Uint8Array
-  place: string
-  tokens: TokenSet
-}
-
-/**
- * Token sets that were opened before. One is given out only for a row whose sealed bytes and address are the very
- * same, so it is what opening would yield. A row is remembered from its second opening on: a walk over many rows
- * would only fill the memory. Two generations instead of a list by age: at most twice `size`.
- */
-class OpenedTokens {
-  readonly #size: number
-  /** By row id; `undefined`: opened once. */
-  #young = new Map<string, Opened | undefined>()
-  #old = new Map<string, Opened | undefined>()
-
-  constructor(size: number) {
-    this.#size = size
-  }
-
-  get({ id, sealed }: TokenRow, place: string): TokenSet | undefined {
-    const opened = this.#young.get(id) ?? this.#old.get(id)
-    if (opened === undefined || opened.place !== place || !sameBytes(opened.sealed, sealed)) return undefined
-    return opened.tokens
-  }
-
-  add({ id, sealed }: TokenRow, place: string, tokens: TokenSet): void {
-    if (this.#size === 0) return
-    const seen = this.#young.has(id) || this.#old.has(id)
-    if (this.#young.size >= this.#size) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
-    this.#young.set(id, seen ? { sealed, place, tokens } : undefined)
-  }
-
-  forget(id: string): void {
-    this.#young.delete(id)
-    this.#old.delete(id)
-  }
-
-  clear(): void {
-    this.#young.clear()
-    this.#old.clear()
-  }
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return Buffer.compare(left, right) === 0
 }
 
 /** Where the tokens of a row belong: what their envelope is bound to. */
