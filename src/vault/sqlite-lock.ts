@@ -41,14 +41,16 @@ export class LockQueue {
    * @throws {StoreError} for what SQLite throws.
    */
   run<T>(operation: () => T): Awaitable<T> {
-    return this.#run(operation, performance.now() + this.#limitMs)
+    return this.#run(operation)
   }
 
   /** The same for what needs the lock. Behind one that waits, the next one waits too: asking twice would gain nothing. */
   runInTurn<T>(operation: () => T): Awaitable<T> {
-    const end = performance.now() + this.#limitMs
-    if (this.#waiting > 0) return this.#queue(() => this.#inTurn(operation, end))
-    const result = this.#run(operation, end)
+    if (this.#waiting > 0) {
+      const end = this.#end()
+      return this.#queue(() => this.#inTurn(operation, end))
+    }
+    const result = this.#run(operation)
     return result instanceof Promise ? this.#queue(() => result) : result
   }
 
@@ -68,14 +70,18 @@ export class LockQueue {
     return this.#run(operation, end)
   }
 
-  #run<T>(operation: () => T, end: number): Awaitable<T> {
+  #run<T>(operation: () => T, end?: number): Awaitable<T> {
     if (this.closed) throw closedError()
     try {
       return operation()
     } catch (error) {
       if (!isBusy(error)) throw storeError(error, this.#path)
-      return this.#again(operation, end)
+      return this.#again(operation, end ?? this.#end())
     }
+  }
+
+  #end(): number {
+    return performance.now() + this.#limitMs
   }
 
   async #again<T>(operation: () => T, end: number): Promise<T> {
