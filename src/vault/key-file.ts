@@ -33,7 +33,6 @@ export function keyFile(path: string): KeyProvider {
       const before = await readKeys(path)
       if (!before.some(({ id }) => id === keyId)) return false
       const { changeKeyFile } = await import('./key-file-change.ts')
-      const { changeKeyFile } = await import('./key-file-change.ts')
       await changeKeyFile(path, (file) => file.without(keyId))
       return true
     },

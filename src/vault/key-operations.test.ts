@@ -72,7 +72,7 @@ function store(): Store {
 }
 
 describe('adding, rotating and retiring', () => {
-  it('seals everything of every tenant anew, and forgets the old key', async () => {
+  it('P50 seals everything of every tenant anew, and forgets the old key', async () => {
     const shared = store()
     const places = [keyFile(newPath())]
     const { keys, operations, sealed } = await processOn(shared, places)
