@@ -267,6 +267,33 @@ describe('other processes', () => {
   })
 })
 
+describe('a write', () => {
+  it('looks for the primary once a minute, and never waits for an older key that nobody can bring', async () => {
+    let now = 0
+    const shared = memoryStore({ now: () => now })
+    const [one, two] = [generateKey(), generateKey()]
+    let asked = 0
+    const slow: KeyProvider = {
+      place: 'a slow place',
+      async load({ keyId }) {
+        asked += 1
+        return keyId === undefined || keyId === SealingKey.parse(one).id ? [SealingKey.parse(one)] : []
+      },
+    }
+    const { sealed } = await processOn(shared, [slow])
+    await shared.addKey({ id: SealingKey.parse(two).id, check: new Uint8Array(), wrapped: null })
+    const opened = asked
+    now += 60_001
+    await connect(shared, sealed, 'ada')
+    expect(asked).toBe(opened)
+    await shared.makePrimary(SealingKey.parse(two).id)
+    now += 60_001
+    await Promise.all([connect(shared, sealed, 'bob'), connect(shared, sealed, 'eve')])
+    expect(asked).toBeGreaterThan(opened)
+    expect(asked).toBeLessThan(opened + 3)
+  })
+})
+
 describe('retiring', () => {
   it('refuses the primary, and a key that seals something: what, and what to do', async () => {
     const shared = store()

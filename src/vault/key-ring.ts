@@ -14,8 +14,13 @@ export interface FoundKeys {
   missing: ReadonlyMap<string, KeyError>
 }
 
-/** Finds the keys again: the store's table of keys, and the places for what is not at hand yet. @throws {KeyError} none was found. */
-export type ReloadKeys = () => Promise<FoundKeys>
+/**
+ * Finds the keys again: the store's table of keys, and the places for what is not at hand yet; of that only the primary,
+ * unless `all` are wanted.
+ *
+ * @throws {KeyError} none was found.
+ */
+export type ReloadKeys = (all: boolean) => Promise<FoundKeys>
 
 /** After so long writers look whether another key seals by now, in milliseconds. */
 const staleMs = 60_000
@@ -36,6 +41,7 @@ export class CurrentKeyring {
   readonly #soughtAt = new Map<string, number>()
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
+  #nextIsForAll = false
 
   /** @param find default: the keys never change. @param now milliseconds. */
   constructor(keyring: Keyring, find?: ReloadKeys, now: () => number = () => performance.now()) {
@@ -50,10 +56,15 @@ export class CurrentKeyring {
     return this.#current
   }
 
-  /** Finds the keys again. The look begins after this call; all who ask meanwhile share the next one. */
-  reload(): Promise<void> {
-    if (this.#running === undefined) return this.#start()
-    this.#next ??= this.#running.catch(() => {}).then(() => this.#start())
+  /**
+   * Finds the keys again. The look begins after this call; all who ask meanwhile share the next one.
+   *
+   * @param all also the older ones that are not at hand.
+   */
+  reload(all = true): Promise<void> {
+    if (this.#running === undefined) return this.#start(all)
+    this.#nextIsForAll ||= all
+    this.#next ??= this.#running.catch(() => {}).then(() => this.#start(this.#nextIsForAll))
     return this.#next
   }
 
@@ -77,7 +88,7 @@ export class CurrentKeyring {
    */
   async write<T>(operation: (keyring: Keyring) => Awaitable<T>): Promise<T> {
     // A store or a place in trouble must not stop a write that it may well take.
-    if (Math.abs(this.#now() - this.#readAt) > staleMs) await this.reload().catch(() => {})
+    if (Math.abs(this.#now() - this.#readAt) > staleMs) await this.reload(false).catch(() => {})
     return this.with(operation)
   }
 
@@ -111,21 +122,22 @@ export class CurrentKeyring {
     if (this.#current.primary.id === before) throw explained(error, [...this.#missing.values()][0])
   }
 
-  #start(): Promise<void> {
+  #start(all: boolean): Promise<void> {
     this.#next = undefined
-    const run = this.#reload().finally(() => {
+    this.#nextIsForAll = false
+    const run = this.#reload(all).finally(() => {
       if (this.#running === run) this.#running = undefined
     })
     this.#running = run
     return run
   }
 
-  async #reload(): Promise<void> {
+  async #reload(all: boolean): Promise<void> {
     if (this.#find === undefined) return
     const readAt = this.#now()
-    const { keyring, missing } = await this.#find()
+    const { keyring, missing } = await this.#find(all)
     this.#readAt = readAt
-    this.#missing = missing
+    if (all) this.#missing = missing
     this.#current = keyring
   }
 }

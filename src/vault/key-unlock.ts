@@ -47,7 +47,7 @@ async function openRing(
   providers: readonly KeyProvider[],
   material: Map<string, SealingKey>,
 ): Promise<CurrentKeyring> {
-  const look = () => findKeys(store, providers, material)
+  const look = (all = true) => findKeys(store, providers, material, all)
   const { primary, keyring, missing } = await look()
   const absent = missing.get(primary)
   if (absent !== undefined) throw absent
@@ -64,12 +64,14 @@ async function findKeys(
   store: Store,
   providers: readonly KeyProvider[],
   material: Map<string, SealingKey>,
+  all: boolean,
 ): Promise<FoundKeys> {
   const table = await store.keys()
   const search = new KeySearch(providers, { vaultId: await knownVaultId(store) })
   const missing = new Map<string, KeyError>()
   for (const stored of table) {
-    const key = material.get(stored.id) ?? (await search.find(stored))
+    const isWanted = all || stored.primary
+    const key = material.get(stored.id) ?? (isWanted ? await search.find(stored) : undefined)
     if (key === undefined) missing.set(stored.id, notFound(store, stored, search))
     else material.set(key.id, key)
   }
