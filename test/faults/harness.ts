@@ -28,7 +28,7 @@ export async function runScenarios(list: readonly Scenario[], options: HarnessOp
     const lane = await Lane.open({ ...options, pool, place: options.host.place(index) })
     try {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        const verdict = await lane.run(next[1], `p${next[0]}`)
+        const verdict = await lane.run(next[1])
         verdicts.push(verdict)
         options.onVerdict?.(verdict, verdicts.length, list.length)
       }
@@ -59,7 +59,7 @@ export async function runTroubles(options: HarnessOptions, only = ''): Promise<V
     const all = troubledScenarios(found.trouble.name, options.leaseMs)
     const list = all.filter((scenario) => faultName(scenario).includes(only))
     for (const [index, scenario] of list.entries()) {
-      const verdict = await lane.run(scenario, `t${index}`)
+      const verdict = await lane.run(scenario)
       verdicts.push(verdict)
       options.onVerdict?.(verdict, index + 1, list.length)
     }
@@ -93,6 +93,9 @@ interface LaneOptions extends HarnessOptions {
   trouble?: Trouble | undefined
 }
 
+/** Each has a provider of its own. */
+let scenariosRun = 0
+
 /** One scenario after the other, on one vault. */
 class Lane {
   readonly #options: LaneOptions
@@ -110,8 +113,10 @@ class Lane {
     this.#vault = vault
   }
 
-  async run(scenario: Scenario, id: string): Promise<Verdict> {
+  async run(scenario: Scenario): Promise<Verdict> {
     await this.#replaceTheDead()
+    scenariosRun += 1
+    const id = `p${scenariosRun}`
     const { leaseMs, trouble } = this.#options
     const victims = this.#crew.slice(0, Math.max(1, killsOf(scenario.fault)))
     const others = this.#crew.slice(victims.length)

@@ -37,21 +37,21 @@ export const providerSteps: readonly Step[] = ['request in vain', 'request sent'
 export type Reach = (connectionId: string, step: Step) => Promise<void> | void
 
 /** Ways to break the vault on purpose, to see that the harness notices. */
-export type Mutation = 'no lease' | 'unsaved'
+export type Mutation = 'stolen lease' | 'unsaved'
 
 /** The same store, which says what it is about to do and what it has done. */
 export function steppingStore(store: Store, reach: Reach, mutation?: Mutation): Store {
   const stepped: Partial<Store> = {
     async acquireLease(...args) {
       await reach(args[0], 'before lease')
-      if (mutation === 'no lease') return store.get(args[0])
+      if (mutation === 'stolen lease') await steal(store, args[0])
       return store.acquireLease(...args)
     },
     async writeIntent(...args) {
       await reach(args[0], 'before intent')
       const written = await store.writeIntent(...args)
       if (written) await reach(args[0], 'after intent')
-      return mutation === 'no lease' ? true : written
+      return written
     },
     async saveTokens(...args) {
       await reach(args[0], 'before save')
@@ -74,6 +74,11 @@ export function steppingStore(store: Store, reach: Reach, mutation?: Mutation): 
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
+}
+
+async function steal(store: Store, connectionId: string): Promise<void> {
+  const owner = (await store.get(connectionId))?.leaseOwner
+  if (owner != null) await store.releaseLease(connectionId, owner)
 }
 
 /** `fetch` for token requests: says when one leaves and when its answer is here, and names the process to the provider. */

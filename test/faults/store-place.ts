@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { generateKey } from '../../src/seal.ts'
 import type { Store } from '../../src/vault/index.ts'
 import { openSqliteStore } from '../../src/vault/sqlite-store.ts'
-import { PostgresServer } from '../setup/postgres.ts'
+import { PostgresServer, testDatabase } from '../setup/postgres.ts'
 
 /** The stores that faults are tried on. */
 export type StoreKind = 'sqlite' | 'postgres'
@@ -64,13 +64,21 @@ export function sqliteHost(): StoreHost {
   }
 }
 
+/** A database on the server of the test level, which nobody may restart. */
+export async function sharedPostgresHost(): Promise<StoreHost> {
+  const database = await testDatabase()
+  return {
+    ...{ kind: 'postgres', key: generateKey(), place: () => pooled(database.url) },
+    trouble: () => ({ why: 'the server is not ours' }),
+    close: () => database.drop(),
+  }
+}
+
 /** A database on a PostgreSQL server of one's own, which keeps what it has confirmed. */
 export async function postgresHost(): Promise<StoreHost> {
   const server = await PostgresServer.start({ max_connections: '500' })
   const database = await server.database()
-  const url = new URL(database.url)
-  url.searchParams.set('pool', '2')
-  const place: StorePlace = { kind: 'postgres', at: url.href }
+  const place = pooled(database.url)
   return {
     ...{ kind: 'postgres', key: generateKey(), place: () => place },
     trouble: () => ({
@@ -83,6 +91,13 @@ export async function postgresHost(): Promise<StoreHost> {
     }),
     close: () => server.stop(),
   }
+}
+
+/** Each process may have two connections. */
+function pooled(databaseUrl: string): StorePlace {
+  const url = new URL(databaseUrl)
+  url.searchParams.set('pool', '2')
+  return { kind: 'postgres', at: url.href }
 }
 
 /** Returns why it cannot be done. */

@@ -58,6 +58,7 @@ const connectionOf = new Map<string, string>()
 const plans = new Map<string, Plan>()
 let release: (() => void) | undefined
 
+process.on('disconnect', () => process.exit(0))
 process.on('message', (message: { task: WorkerTask; number: number }) => {
   handle(message.task).then(
     (answer) => process.send?.({ number: message.number, answer }),
