@@ -104,6 +104,7 @@ export class DueRefresh {
     const { store, tenant, claimMs } = this.#parts
     const { concurrency = defaultConcurrency, signal } = options
     const running = new Set<Promise<void>>()
+    const seen = new Set<string>()
     try {
       for (let isMore = true; isMore && signal?.aborted !== true; ) {
         const room = Math.min(concurrency - running.size, gate.room)
@@ -115,7 +116,12 @@ export class DueRefresh {
         const rows = await store.claimDue(tenant, provider, room, claimMs)
         tally.due += rows.length
         isMore = rows.length === room
-        for (const row of rows) this.#begin(row, running, tally)
+        for (const row of rows) {
+          // What failed in this pass and is due again already is tried once more, and left to the next pass then.
+          if (seen.has(row.id)) isMore = false
+          seen.add(row.id)
+          this.#begin(row, running, tally)
+        }
       }
     } finally {
       await Promise.all(running)

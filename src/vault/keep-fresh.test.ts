@@ -204,6 +204,19 @@ describe('keepFresh', () => {
     expect(connections.every(({ expiresAt }) => (expiresAt?.getTime() ?? 0) > schedule.time.ms)).toBe(true)
   })
 
+  it('does not ask for every connection when the provider does not know us any more', async () => {
+    const vault = await schedule.open()
+    for (let user = 0; user < 40; user += 1) await schedule.save(vault, `u${user}`)
+    schedule.answer = () => Response.json({ error: 'invalid_client' }, { status: 401 })
+    vault.keepFresh()
+    await schedule.time.advance(2 * hour)
+    expect(schedule.asked.length).toBeLessThan(250)
+    const ada = { user: 'u1', provider: 'acme' }
+    const error = await failure(() => vault.token(ada))
+    expect(error).toMatchObject({ name: 'RefreshFailedError', retryable: false })
+    expect(error.message).toContain('client secret')
+  })
+
   it('asks once about a grant that was revoked, however many processes there are', async () => {
     const events: string[] = []
     const onEvent = ({ type }: { type: string }) => void events.push(type)

@@ -17,7 +17,7 @@ async function enter(gate: ProviderGate, limitMs = 5000, urgency = urgent): Prom
 }
 
 async function fail(gate: ProviderGate, times: number, retryAfterSeconds?: number): Promise<void> {
-  for (let turn = 0; turn < times; turn += 1) (await enter(gate)).leave('failed', retryAfterSeconds)
+  for (let turn = 0; turn < times; turn += 1) (await enter(gate)).leave('failed', { retryAfterSeconds })
 }
 
 describe('the circuit', () => {

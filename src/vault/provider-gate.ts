@@ -4,11 +4,19 @@
 /** Lets a refresh begin, and hears how the provider answered. Leave it once. */
 export interface Pass {
   /**
-   * `answered`: the provider said something about the grant or about us. `failed`: it could not. `unused`: it was not asked.
+   * `answered`: the provider said something about this grant. `failed`: it could not, for this grant nor for any other.
+   * `unused`: it was not asked.
    *
-   * @param retryAfterSeconds what it asked for, with `failed`.
+   * @param failure of `failed`.
    */
-  leave(outcome: 'answered' | 'failed' | 'unused', retryAfterSeconds?: number): void
+  leave(outcome: 'answered' | 'failed' | 'unused', failure?: GateFailure): void
+}
+
+/** How a provider failed. */
+export interface GateFailure {
+  /** What it asked for. */
+  retryAfterSeconds?: number | undefined
+  error?: unknown
 }
 
 /** What a refresh is let in for. May change while it waits. */
@@ -55,6 +63,7 @@ export class ProviderGate {
   /** Set while the circuit is open: not before this is it tried again. */
   #openUntil: number | undefined
   #probing = false
+  #lastError: unknown
   /** Probes in a row that failed. */
   #failedProbes = 0
   #underWay = 0
@@ -74,6 +83,11 @@ export class ProviderGate {
   /** Whether the circuit is open: the provider has not answered for some time. */
   get isOpen(): boolean {
     return this.#openUntil !== undefined
+  }
+
+  /** How the provider failed last, while the circuit is open. */
+  get lastError(): unknown {
+    return this.#lastError
   }
 
   /** For how long nothing may begin, in milliseconds; 0: something may, now. */
@@ -124,13 +138,13 @@ export class ProviderGate {
   #pass(isProbe: boolean): Pass {
     let left = false
     return {
-      leave: (outcome, retryAfterSeconds) => {
+      leave: (outcome, failure) => {
         if (left) return
         left = true
         if (isProbe) this.#probing = false
         else this.#underWay -= 1
         if (outcome === 'answered') this.#answered()
-        else if (outcome === 'failed') this.#failed(isProbe, retryAfterSeconds)
+        else if (outcome === 'failed') this.#failed(isProbe, failure ?? {})
         this.#admit()
       },
     }
@@ -138,6 +152,7 @@ export class ProviderGate {
 
   #answered(): void {
     this.#failures = 0
+    this.#lastError = undefined
     if (this.isOpen) {
       this.#openUntil = undefined
       this.#failedProbes = 0
@@ -152,8 +167,9 @@ export class ProviderGate {
     return this.#waiting.size === 0 && (slowForMs >= slowStartMs || slowForMs < 0)
   }
 
-  #failed(wasProbe: boolean, retryAfterSeconds = 0): void {
+  #failed(wasProbe: boolean, { retryAfterSeconds = 0, error }: GateFailure): void {
     this.#failures += 1
+    this.#lastError = error
     if (this.#slowSince !== undefined) this.#limit = Math.max(1, Math.floor(this.#limit / 2))
     if (this.isOpen && !wasProbe) return
     if (!wasProbe && this.#failures < failuresToOpen) return

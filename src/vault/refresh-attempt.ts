@@ -8,7 +8,7 @@ import { failureWords } from './failure-words.ts'
 import { historyNote } from './history-note.ts'
 import type { Pass } from './provider-gate.ts'
 import { RefreshAnswer, storedWithin, untilStored } from './refresh-answer.ts'
-import { backOffMs, diagnose } from './refresh-failure.ts'
+import { backOffMs, diagnose, diagnoseUnsent } from './refresh-failure.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
 
@@ -19,7 +19,7 @@ export type Attempt = { tokens: TokenSet } | { failure: RefreshFailedError } | u
 const longestPauseForUsMs = 30_000
 
 /** What came of a request, before the store knows. */
-type Outcome = { answer: RefreshAnswer } | { error: unknown } | undefined
+type Outcome = { answer: RefreshAnswer } | { error: unknown; wasSent: boolean } | undefined
 
 /** A refresh whose lease this process holds. */
 export class RefreshAttempt {
@@ -73,7 +73,7 @@ export class RefreshAttempt {
     try {
       registration = await prepare(this.#registration)
     } catch (error) {
-      return this.#unanswered(error, pass)
+      return this.#unanswered(error, pass, false)
     }
     if (!(await lease.writeIntent(fingerprint(spent.refreshToken ?? '')))) return undefined
     try {
@@ -82,20 +82,19 @@ export class RefreshAttempt {
       pass.leave('answered')
       return { answer: new RefreshAnswer(this.#parts, lease, this.#registration, spent, tokens) }
     } catch (error) {
-      return lease.wasTooLate ? undefined : this.#unanswered(error, pass)
+      return lease.wasTooLate ? undefined : this.#unanswered(error, pass, true)
     }
   }
 
-  #unanswered(error: unknown, pass: Pass): Outcome {
-    const { kind, retryAfterSeconds } = diagnose(error)
-    const isDown = kind === 'transient' || kind === 'uncertain'
-    pass.leave(isDown ? 'failed' : 'answered', retryAfterSeconds)
-    return { error }
+  #unanswered(error: unknown, pass: Pass, wasSent: boolean): Outcome {
+    const { isProviders, retryAfterSeconds } = diagnose(error)
+    pass.leave(isProviders ? 'failed' : 'answered', { retryAfterSeconds, error })
+    return { error, wasSent }
   }
 
   #store(outcome: Exclude<Outcome, undefined>, spent: TokenSet): Promise<Attempt> {
     const { unsaved } = this.#parts
-    if ('error' in outcome) return this.#failed(outcome.error, spent)
+    if ('error' in outcome) return this.#failed(outcome, spent)
     const save = async () => {
       const saved = await outcome.answer.save()
       return saved === undefined ? undefined : { tokens: saved }
@@ -103,10 +102,11 @@ export class RefreshAttempt {
     return untilStored(this.#parts, this.#closing, save, (error) => unsaved(this.#lease.row, error))
   }
 
-  async #failed(error: unknown, spent: TokenSet): Promise<Attempt> {
-    const { id, generation, failures, intentHash } = this.#lease.row
-    const interrupted = intentHash === fingerprint(spent.refreshToken ?? '')
-    const { kind, reason, retryAfterSeconds } = diagnose(error)
+  async #failed(outcome: { error: unknown; wasSent: boolean }, spent: TokenSet): Promise<Attempt> {
+    const { error } = outcome
+    const { id, generation, failures } = this.#lease.row
+    const interrupted = this.#wasInterrupted(spent)
+    const { kind, reason, retryAfterSeconds } = outcome.wasSent ? diagnose(error) : diagnoseUnsent(error)
     if (kind === 'dead') return this.#dead(error, interrupted)
     const { store, random, record } = this.#parts
     const { owner, providerTime } = this.#lease
@@ -155,6 +155,12 @@ export class RefreshAttempt {
     if (marked !== undefined) throw failure
     await this.#lease.release()
     return undefined
+  }
+
+  /** Somebody spent the same refresh token before, and nobody knows with what outcome; where that can do harm. */
+  #wasInterrupted({ refreshToken = '' }: TokenSet): boolean {
+    const { refreshTokenRotation } = this.#registration.provider
+    return this.#lease.row.intentHash === fingerprint(refreshToken) && refreshTokenRotation !== false
   }
 
   #unreachable(cause: unknown): RefreshFailedError {

@@ -8,6 +8,7 @@ import {
   type Process,
   place,
   refused,
+  registration,
   settle,
   start,
   tokensOf,
@@ -15,7 +16,7 @@ import {
   withAfter,
   withFailing,
 } from '../../test/vault/virtual-world.ts'
-import { StoreError } from '../errors.ts'
+import { StoreError, TimeoutError } from '../errors.ts'
 import { readHistoryNote } from './history-note.ts'
 
 const busy = () => new StoreError('store_busy', 'busy')
@@ -254,6 +255,39 @@ describe('a connection that was made again meanwhile', () => {
   })
 })
 
+describe('a failure before the request', () => {
+  it('is not uncertain: nothing was sent', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({
+      prepare: async () => {
+        throw new TimeoutError('no metadata', 1000)
+      },
+    })
+    const result = caught(one.refresher.refresh(row))
+    await settle()
+    const [entry] = (await world.store.history('id')).filter(({ type }) => type === 'refresh_failed')
+    expect(entry?.reason).toBe('provider_unavailable')
+    expect(entry && readHistoryNote(entry, 'refresh_failed')).toMatchObject({ kind: 'transient' })
+    await one.refresher.close()
+    await result
+  })
+})
+
+it('a lost answer costs nothing where refresh tokens are not replaced: a refusal after it is a refusal', async () => {
+  const world = new World()
+  const row = await world.connect()
+  const provider = { ...registration.provider, refreshTokenRotation: false }
+  const one = world.process({ registration: async () => ({ ...registration, provider }) })
+  const result = caught(one.refresher.refresh(row))
+  await settle()
+  one.requests[0]?.fail(new TimeoutError('slow', 1))
+  await world.pass(1000, one)
+  one.requests[1]?.fail(refused('invalid_grant'))
+  await result
+  expect(await world.row()).toMatchObject({ status: 'needs_reconnect', reason: 'refused' })
+})
+
 describe('what history says', () => {
   async function notes(one: Process, world: World, answer: () => void) {
     const result = caught(one.refresher.refresh(await world.row())).catch(() => {})
@@ -304,37 +338,37 @@ describe('what history says', () => {
 })
 
 describe('those who wait for another process', () => {
-  it('keep the pause that it leaves behind when it fails just then', async () => {
+  /** The first row that it reads reaches it when `goOn` is called, and is old by then. */
+  function slowReader(world: World, changes: Parameters<World['process']>[0] = {}) {
+    let goOn = () => {}
+    let isFirst = true
+    const store = withAfter(world.store, 'get', async () => {
+      if (isFirst) await new Promise<void>((resolve) => (goOn = resolve))
+      isFirst = false
+    })
+    return { two: world.process({ ...changes, store }), goOn: () => goOn() }
+  }
+
+  it('keep the pause that it left behind when it failed just then', async () => {
     const world = new World()
     const row = await world.connect()
+    const { two, goOn } = slowReader(world)
+    const second = two.refresher.refresh(row)
+    await settle()
     const one = world.process({ random: () => 1 })
     const first = caught(one.refresher.refresh(row))
     await settle()
-    // Two has read the row, and gets the lease once one has failed.
-    let read = () => {}
-    const isRead = new Promise<void>((resolve) => (read = resolve))
-    let goOn = () => {}
-    const two = world.process({
-      store: withAfter(world.store, 'get', async () => {
-        read()
-        await new Promise<void>((resolve) => (goOn = resolve))
-      }),
-    })
-    const second = two.refresher.refresh(row)
-    await isRead
     only(one.requests).fail(outage())
-    await settle()
-    goOn()
     await settle()
     goOn()
     await world.pass(800, two)
     expect(two.requests).toEqual([])
-    expect((await world.row()).failures).toBe(1)
+    expect(await world.row()).toMatchObject({ failures: 1, leaseOwner: null })
+    await world.pass(400, two)
+    only(two.requests).answer(tokensOf(2, world.storeTime))
+    expect((await second).accessToken).toBe('access-2')
     await one.refresher.close()
     await first
-    await two.refresher.close()
-    goOn()
-    expect(await caught(second)).toMatchObject({ code: 'closed' })
   })
 
   it('look once more before they give up: the result may be there by then', async () => {
@@ -343,15 +377,32 @@ describe('those who wait for another process', () => {
     const one = world.process()
     const first = one.refresher.refresh(row)
     await settle()
-    let goOn = () => {}
-    const store = withAfter(world.store, 'acquireLease', () => new Promise((resolve) => (goOn = resolve)))
-    const two = world.process({ store, waitMs: -1 })
+    const { two, goOn } = slowReader(world, { waitMs: -1 })
     const second = two.refresher.refresh(row)
     await settle()
     only(one.requests).answer(tokensOf(2, world.storeTime))
     await first
     goOn()
     expect((await second).accessToken).toBe('access-2')
+  })
+
+  it('only read meanwhile: nobody writes to the row but who has its lease', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process()
+    const first = one.refresher.refresh(row)
+    await settle()
+    let attempts = 0
+    const counting = withAfter(world.store, 'acquireLease', async () => {
+      attempts += 1
+    })
+    const two = world.process({ store: counting })
+    const second = two.refresher.refresh(row)
+    await world.pass(20_000, one, two)
+    only(one.requests).answer(tokensOf(2, world.storeTime))
+    await world.pass(500, one, two)
+    expect([(await first).accessToken, (await second).accessToken]).toEqual(['access-2', 'access-2'])
+    expect(attempts).toBe(0)
   })
 })
 

@@ -34,7 +34,9 @@ describe('a failed refresh', () => {
     ['temporarily_unavailable', refused('temporarily_unavailable'), 'transient'],
     ['429', refused('slow', 429), 'transient'],
     ['500', refused('oops', 500), 'transient'],
-    ['HTML with 502', answered('response_not_oauth', 502), 'transient'],
+    ['HTML with 502', answered('response_not_oauth', 502), 'uncertain'],
+    ['JSON with 504', refused('server_error', 504), 'uncertain'],
+    ['HTML with 503', answered('response_not_oauth', 503), 'transient'],
     ['HTML with 403 (a proxy)', answered('response_not_oauth', 403), 'transient'],
     ['HTML with 200', answered('response_not_oauth', 200), 'uncertain'],
     ['half an answer', answered('response_truncated', 200), 'uncertain'],
@@ -58,6 +60,18 @@ describe('a failed refresh', () => {
     ['a bug', new TypeError('x'), 'uncertain'],
   ])('by %s is sorted', (_name, error, kind) => {
     expect(diagnose(error).kind).toBe(kind)
+  })
+
+  it('is the provider’s when every connection would fail the same', () => {
+    for (const error of [
+      refused('oops', 500),
+      refused('invalid_client'),
+      refused('teapot', 401),
+      network('ENOTFOUND'),
+    ])
+      expect(diagnose(error).isProviders).toBe(true)
+    for (const error of [refused('invalid_grant'), refused('invalid_scope'), refused('teapot', 418)])
+      expect(diagnose(error).isProviders).toBe(false)
   })
 
   it('carries what the provider asked for', () => {

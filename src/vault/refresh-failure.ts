@@ -21,6 +21,8 @@ export type FailureKind = 'dead' | 'ours' | 'transient' | 'uncertain'
 /** A failed refresh, understood. */
 export interface DiagnosedFailure {
   kind: FailureKind
+  /** Whether every connection at that provider would fail in the same way: it is down, or knows us no longer. */
+  isProviders: boolean
   /** One word, kept on the row. */
   reason: string
   /** What the provider asked for. */
@@ -48,18 +50,37 @@ export function diagnose(error: unknown): DiagnosedFailure {
     error instanceof TokenEndpointError || error instanceof InvalidResponseError
       ? error.retryAfterSeconds
       : undefined
-  return { kind, reason: reasons[kind], retryAfterSeconds }
+  const isProviders = kind === 'transient' || kind === 'uncertain' || isAboutUs(error)
+  return { kind, reason: reasons[kind], isProviders, retryAfterSeconds }
+}
+
+/** The same of a failure that came before anything was sent: then there is nothing uncertain about it. */
+export function diagnoseUnsent(error: unknown): DiagnosedFailure {
+  const found = diagnose(error)
+  return found.kind === 'uncertain' ? { ...found, kind: 'transient', reason: reasons.transient } : found
+}
+
+/** RFC 6749 section 5.2: `invalid_client` may come with 401; and what is configured is the same for all. */
+function isAboutUs(error: unknown): boolean {
+  if (error instanceof ConfigurationError) return true
+  const words = ['invalid_client', 'unauthorized_client']
+  return error instanceof TokenEndpointError && (error.status === 401 || words.includes(error.error))
+}
+
+/** A gateway that got no answer itself (RFC 9110 sections 15.6.3 and 15.6.5) does not know what the server behind it did. */
+function isFromGateway(status: number | undefined): boolean {
+  return status === 502 || status === 504
 }
 
 function kindOf(error: unknown): FailureKind {
   if (error instanceof TokenEndpointError) {
-    if (isTransient(error)) return 'transient'
+    if (isTransient(error)) return isFromGateway(error.status) ? 'uncertain' : 'transient'
     return isGrantDead(error) ? 'dead' : 'ours'
   }
   if (error instanceof InvalidResponseError) {
     if (error.code === 'redirect_refused') return 'ours'
     const carriedOut = error.status === undefined || (error.status >= 200 && error.status <= 299)
-    return carriedOut ? 'uncertain' : 'transient'
+    return carriedOut || isFromGateway(error.status) ? 'uncertain' : 'transient'
   }
   if (error instanceof NetworkError) return wasSent(error) ? 'uncertain' : 'transient'
   if (error instanceof ConfigurationError)

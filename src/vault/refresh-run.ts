@@ -1,7 +1,7 @@
 // The refresh of one connection in this process, from "its tokens are old" to newer ones: waits for other processes, sits
 // out a hiccup of the provider, tries again. Everybody in this process who needs that connection waits for the same run.
 import { RefreshFailedError, StoreError } from '../errors.ts'
-import type { Registration, TokenSet } from '../oauth/index.ts'
+import { isTransient, type Registration, type TokenSet } from '../oauth/index.ts'
 import { needsReconnect, notConnected } from './connection-errors.ts'
 import type { ProviderGate } from './provider-gate.ts'
 import { storedWithin } from './refresh-answer.ts'
@@ -9,7 +9,7 @@ import { type Attempt, RefreshAttempt } from './refresh-attempt.ts'
 import { Postponed, pauseLeftMs } from './refresh-failure.ts'
 import { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
-import type { ConnectionRow, TokenRow } from './store.ts'
+import { type ConnectionRow, longestLeaseMs, type TokenRow } from './store.ts'
 
 /** How long callers without a valid token sit out a provider's hiccup, in milliseconds, and how often it may fail. */
 const patienceMs = 5000
@@ -87,6 +87,7 @@ export class RefreshRun {
       const unstored = storing.get(row.id)
       const pauseMs = this.#pauseMs(row)
       if (unstored !== undefined) await storedWithin(unstored, parts, closing).catch(throwStoreErrors)
+      else if (leaseLeftMs(row, parts.store.now()) > 0) await this.#waitForOther(row, turn)
       else if (pauseMs > 0) await this.#sitOut(row, pauseMs)
       else if (this.#failed >= patientFailures) throw this.#stillFailing(row, pauseMs)
       else {
@@ -147,7 +148,8 @@ export class RefreshRun {
     } finally {
       pass.leave('unused')
     }
-    await this.#waitForOther(row, turn)
+    const now = await parts.store.get(row.id)
+    if (now !== undefined) await this.#waitForOther(now, turn)
     return undefined
   }
 
@@ -161,12 +163,11 @@ export class RefreshRun {
   }
 
   /** Another process is refreshing: look again in a moment, soon at first. */
-  async #waitForOther({ id, provider }: ConnectionRow, turn: number): Promise<void> {
-    const { store, waitMs, random, sleep } = this.#around.parts
-    const row = await store.get(id)
+  async #waitForOther({ provider, leaseOwner }: ConnectionRow, turn: number): Promise<void> {
+    const { waitMs, random, sleep } = this.#around.parts
     if (this.#urgency.background) throw new Postponed(othersWords(provider), { retryable: true })
-    if (row !== undefined && row.leaseOwner !== this.#other) {
-      this.#other = row.leaseOwner
+    if (leaseOwner !== this.#other) {
+      this.#other = leaseOwner
       this.#waitedMs = 0
     }
     if (this.#waitedMs > waitMs || this.#waitedInAllMs > waitsInAll * waitMs)
@@ -205,9 +206,11 @@ export class RefreshRun {
     const why = this.#gate.isOpen
       ? 'has failed for every connection lately, so it is asked once in a while only'
       : 'is being asked for many connections at once'
+    const cause = this.#failure ?? this.#gate.lastError
+    const last = cause instanceof Error ? ` ${cause.message}` : ''
     return new Postponed(
-      `The access token for ${provider} cannot be refreshed for now: ${provider} ${why}. The grant is kept; try again in ${seconds} s.`,
-      { retryable: true, retryAfterSeconds: seconds, cause: this.#failure },
+      `The access token for ${provider} cannot be refreshed for now: ${provider} ${why}. The grant is kept; try again in ${seconds} s.${last}`,
+      { retryable: cause === undefined || isTransient(cause), retryAfterSeconds: seconds, cause },
     )
   }
 }
@@ -231,6 +234,12 @@ function usable(row: ConnectionRow | undefined, before: TokenRow): ConnectionRow
   if (row.status === 'needs_reconnect')
     throw needsReconnect(row, row.reason ?? 'refused', JSON.parse(row.scopes))
   return row
+}
+
+/** For how long another process holds the lease yet. One that is longer than any was written before the clock went back. */
+function leaseLeftMs({ leaseOwner, leaseUntil }: ConnectionRow, now: number): number {
+  const leftMs = leaseOwner === null ? 0 : (leaseUntil ?? now) - now
+  return leftMs > longestLeaseMs ? 0 : leftMs
 }
 
 function closedError(): StoreError {

@@ -2,13 +2,16 @@
 // The steps, and what they promise, are those of docs/refresh.md.
 import type { TokenSet } from '../oauth/index.ts'
 import type { Attempt } from './refresh-attempt.ts'
-import { pauseLeftMs } from './refresh-failure.ts'
+import { Postponed, pauseLeftMs } from './refresh-failure.ts'
 import type { RefreshParts } from './refresh-parts.ts'
 import { RefreshRun, type RefreshWish } from './refresh-run.ts'
 import type { TokenRow } from './store.ts'
 
 export type { RefreshParts, Sending } from './refresh-parts.ts'
 export type { RefreshWish } from './refresh-run.ts'
+
+/** For how long a refresh in the background that was left to others is not begun again, in milliseconds. */
+const postponedMs = 1000
 
 /** Refreshes connections of one vault. */
 export class Refresher {
@@ -17,6 +20,8 @@ export class Refresher {
   readonly #running = new Map<string, { run: RefreshRun; tokens: Promise<TokenSet> }>()
   /** Outcomes that the store has not taken yet, by connection id. */
   readonly #storing = new Map<string, Promise<Attempt>>()
+  /** When a refresh in the background was left to others, by connection id. */
+  readonly #postponed = new Map<string, number>()
   /** Revocations of tokens that nobody wants any more. */
   readonly #abandoning = new Set<Promise<void>>()
   readonly #closing = new AbortController()
@@ -49,12 +54,24 @@ export class Refresher {
   /** Starts a refresh that nobody waits for, unless one is running or the provider is to be left alone. */
   refreshInBackground(row: TokenRow): void {
     const { store, gates } = this.#parts
-    if (this.#running.has(row.id) || pauseLeftMs(row.retryAt, store.now()) > 0) return
+    const now = store.now()
+    if (this.#running.has(row.id) || pauseLeftMs(row.retryAt, now) > 0) return
     const gate = gates.at(row.provider)
-    if (gate.isOpen && gate.waitMs > 0) return
-    this.refresh(row, { background: true }).catch(() => {
+    if ((gate.isOpen && gate.waitMs > 0) || this.#wasPostponed(row.id, now)) return
+    this.refresh(row, { background: true }).catch((error: unknown) => {
       // Told to the operator as an event; the next caller gets the error if it still matters then.
+      if (error instanceof Postponed) this.#postponed.set(row.id, store.now())
     })
+  }
+
+  /** Others are at it: a busy connection need not be looked at for each of its reads. */
+  #wasPostponed(id: string, now: number): boolean {
+    const at = this.#postponed.get(id)
+    if (at === undefined) return false
+    if (now >= at && now - at < postponedMs) return true
+    if (this.#postponed.size > 1000) this.#postponed.clear()
+    this.#postponed.delete(id)
+    return false
   }
 
   /** Stops waiting for other processes, and waits for the requests that are under way: their answers must be saved. */
