@@ -2,7 +2,6 @@
 // that refuses a setting in the start-up message (PgBouncer: all but a few).
 import type { Client, ClientConfig, Pool, PoolConfig } from 'pg'
 import { failureOf } from './postgres-errors.ts'
-import { types } from './postgres-rows.ts'
 import type { PostgresPlace } from './postgres-url.ts'
 
 /** The classes of `pg`, loaded when a store is opened. */
@@ -36,7 +35,7 @@ export function clientConfig(plan: ConnectionPlan): ClientConfig {
   const { place, statementTimeoutMs, limitAtServer, plain } = plan
   const { host, port, database, user, password, applicationName, options } = place
   return {
-    ...{ host, port, database, user, application_name: applicationName, keepAlive: true, types },
+    ...{ host, port, database, user, application_name: applicationName, keepAlive: true },
     ...{ keepAliveInitialDelayMillis: keepAliveAfterMs, connectionTimeoutMillis: place.connectTimeoutMs },
     ...(password === undefined ? {} : { password }),
     ...(options === undefined ? {} : { options }),

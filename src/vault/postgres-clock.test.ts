@@ -17,7 +17,7 @@ function answer(clock: DatabaseClock, aheadMs: number, tookMs: number): void {
   vi.advanceTimersByTime(tookMs / 2)
   const told = Date.now() + aheadMs
   vi.advanceTimersByTime(tookMs / 2)
-  clock.learn(told, askedAt)
+  clock.learn(String(told), askedAt)
 }
 
 describe('the database’s clock', () => {

@@ -43,9 +43,10 @@ export class DatabaseClock {
     return this.#sample === undefined || age(this.#sample) > oldMs || hasJumped(this.#sample)
   }
 
-  /** Learns from an answer: the database's time, and when (`performance.now()`) it was asked for. */
-  learn(databaseMs: unknown, askedAt: number): void {
-    if (typeof databaseMs !== 'number') return
+  /** Learns from an answer: the database's time as it writes it, and when (`performance.now()`) it was asked for. */
+  learn(answer: unknown, askedAt: number): void {
+    if (typeof answer !== 'string') return
+    const databaseMs = Number(answer)
     const [wallMs, monotonicMs] = [Date.now(), performance.now()]
     const errorMs = (monotonicMs - askedAt) / 2
     const known = this.#sample

@@ -82,7 +82,7 @@ export class PostgresConnections {
 
   async nextDue(tenant: string): Promise<readonly ProviderDue[]> {
     const found = await this.database.run(this.statements.nextDue, { tenant })
-    return found.map(([provider, dueAt]) => ({ provider: provider as string, dueAt: dueAt as number }))
+    return found.map(([provider, dueAt]) => ({ provider: provider as string, dueAt: Number(dueAt) }))
   }
 
   claimDue(

@@ -1,6 +1,6 @@
 // Running a store's statements on a pool of connections: prepared by name where that works, repeated only when they were
 // not executed (or change nothing), every wait bounded.
-import type { Pool, QueryArrayConfig } from 'pg'
+import type { Pool } from 'pg'
 import { type ConnectionPlan, clientConfig, type PgModule } from './postgres-client.ts'
 import type { DatabaseClock } from './postgres-clock.ts'
 import {
@@ -13,6 +13,7 @@ import {
   isRefusal,
   storeError,
 } from './postgres-errors.ts'
+import { PostgresQuery } from './postgres-query.ts'
 import type { Values } from './postgres-rows.ts'
 import type { Statement } from './postgres-statements.ts'
 import { placeName } from './postgres-url.ts'
@@ -73,7 +74,7 @@ export class PostgresDatabase {
       if (this.#closed !== undefined) throw closedError()
       const pool = this.#pool
       try {
-        return await query(pool, this.#prepared(statement, values))
+        return await query(pool, this.#prepares ? statement.name : '', statement.text, values)
       } catch (error) {
         const failure = failureOf(error)
         if (this.#closed !== undefined) throw closedError()
@@ -119,11 +120,6 @@ export class PostgresDatabase {
     pool.on('error', () => {})
     pool.on('connect', (client) => client.on('error', () => {}))
     return pool
-  }
-
-  #prepared({ name, text }: Statement, values: unknown[]): QueryArrayConfig {
-    const config = { text, values, rowMode: 'array' } as const
-    return this.#prepares ? { ...config, name } : config
   }
 
   async #mayRepeat(
@@ -173,16 +169,18 @@ class BrokenError extends Error {
   }
 }
 
-function query(pool: Pool, config: QueryArrayConfig): Promise<readonly Values[]> {
+function query(pool: Pool, name: string, text: string, values: readonly unknown[]): Promise<Values[]> {
   return new Promise((resolve, reject) => {
     pool.connect((error, client, release) => {
       if (client === undefined) return reject(error)
-      client.query<unknown[]>(config, (failed, result) => {
-        const broken = Boolean(failed) && !isRefusal(failureOf(failed))
-        release(broken)
-        if (!failed) resolve(result.rows)
-        else reject(broken ? new BrokenError(failed) : failed)
-      })
+      client.query(
+        new PostgresQuery(name, text, values, (failed, rows) => {
+          const broken = failed !== null && !isRefusal(failureOf(failed))
+          release(broken)
+          if (failed === null) resolve(rows)
+          else reject(broken ? new BrokenError(failed) : failed)
+        }),
+      )
     })
   })
 }

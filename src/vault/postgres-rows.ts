@@ -1,5 +1,5 @@
 // Between the rows of PostgreSQL, as arrays, and those of the store.
-// The columns' types hold the values to what the casts here say; `types` decodes them.
+// The columns' types hold the values to what is made of them here.
 import type {
   AuditLine,
   ConnectionRow,
@@ -10,8 +10,8 @@ import type {
   TokenRow,
 } from './store.ts'
 
-/** A row as `pg` gives it. */
-export type Values = readonly unknown[]
+/** A row as it comes: text, or `null`. */
+export type Values = readonly (string | null)[]
 
 /** The columns of {@link toRow}. `user` alone would be the role that is connected. */
 export const columns = [
@@ -28,32 +28,15 @@ export const tokenColumns = 'id, account, generation, status, refresh_due_at, re
 export const historyColumns =
   'seq, connection_id, tenant, user_id, provider, account, type, generation, reason, at, last_at, count, note'
 
-/**
- * How `pg` decodes what a vault's statements return: 8-byte integers are numbers, since instants and counters are far
- * below 2^53; bytes come as hexadecimal text.
- */
-export const types = {
-  getTypeParser(type: number): (text: string) => unknown {
-    return parsers[type] ?? asText
-  },
+/** An 8-byte integer: instants and counters are far below 2^53. */
+function number(text: string | null | undefined): number | null {
+  return text === null || text === undefined ? null : Number(text)
 }
 
-const parsers: Readonly<Record<number, (text: string) => unknown>> = {
-  16: (text) => text === 't',
-  17: toBytes,
-  20: Number,
-  21: Number,
-  23: Number,
-  26: Number,
-}
-
-function toBytes(text: string): Uint8Array {
-  const bytes = Buffer.from(text.slice(2), 'hex')
+/** Bytes as PostgreSQL writes them: `\\x` and hexadecimal digits. */
+export function toBytes(text: string | null | undefined): Uint8Array {
+  const bytes = Buffer.from(text?.slice(2) ?? '', 'hex')
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
-}
-
-function asText(text: string): string {
-  return text
 }
 
 /** A grant as named parameters. */
@@ -70,12 +53,12 @@ export function toTokenRow(tenant: string, user: string, provider: string, value
     user,
     provider,
     account: values[1] as string,
-    generation: values[2] as number,
+    generation: Number(values[2]),
     status: values[3] as ConnectionRow['status'],
-    refreshDueAt: values[4] as number | null,
-    retryAt: values[5] as number | null,
-    usedAt: values[6] as number,
-    sealed: values[7] as Uint8Array,
+    refreshDueAt: number(values[4]),
+    retryAt: number(values[5]),
+    usedAt: Number(values[6]),
+    sealed: toBytes(values[7]),
   }
 }
 
@@ -87,44 +70,44 @@ export function toRow(values: Values): ConnectionRow {
     user: values[2] as string,
     provider: values[3] as string,
     account: values[4] as string,
-    generation: values[5] as number,
+    generation: Number(values[5]),
     status: values[6] as ConnectionRow['status'],
     reason: values[7] as string | null,
     scopes: values[8] as string,
-    expiresAt: values[9] as number | null,
-    receivedAt: values[10] as number,
-    refreshDueAt: values[11] as number | null,
-    dueAt: values[12] as number | null,
+    expiresAt: number(values[9]),
+    receivedAt: Number(values[10]),
+    refreshDueAt: number(values[11]),
+    dueAt: number(values[12]),
     leaseOwner: values[13] as string | null,
-    leaseUntil: values[14] as number | null,
-    intentAt: values[15] as number | null,
+    leaseUntil: number(values[14]),
+    intentAt: number(values[15]),
     intentHash: values[16] as string | null,
-    failures: values[17] as number,
-    retryAt: values[18] as number | null,
-    grantedAt: values[19] as number,
-    usedAt: values[20] as number,
-    createdAt: values[21] as number,
-    updatedAt: values[22] as number,
+    failures: Number(values[17]),
+    retryAt: number(values[18]),
+    grantedAt: Number(values[19]),
+    usedAt: Number(values[20]),
+    createdAt: Number(values[21]),
+    updatedAt: Number(values[22]),
     keyId: values[23] as string,
-    sealed: values[24] as Uint8Array,
+    sealed: toBytes(values[24]),
   }
 }
 
 /** In the order of {@link historyColumns}. */
 export function toHistoryEntry(values: Values): HistoryEntry {
   return {
-    seq: values[0] as number,
+    seq: Number(values[0]),
     connectionId: values[1] as string,
     tenant: values[2] as string,
     user: values[3] as string,
     provider: values[4] as string,
     account: values[5] as string,
     type: values[6] as HistoryType,
-    generation: values[7] as number,
+    generation: Number(values[7]),
     reason: values[8] as string | null,
-    at: values[9] as number,
-    lastAt: values[10] as number,
-    count: values[11] as number,
+    at: Number(values[9]),
+    lastAt: Number(values[10]),
+    count: Number(values[11]),
     note: values[12] as string | null,
   }
 }
@@ -133,19 +116,19 @@ export function toHistoryEntry(values: Values): HistoryEntry {
 export function toStoredKey(values: Values): StoredKey {
   return {
     id: values[0] as string,
-    primary: values[1] as boolean,
-    check: values[2] as Uint8Array,
-    wrapped: values[3] as Uint8Array | null,
-    createdAt: values[4] as number,
+    primary: values[1] === 't',
+    check: toBytes(values[2]),
+    wrapped: values[3] === null ? null : toBytes(values[3]),
+    createdAt: Number(values[4]),
   }
 }
 
 /** Number, instant, entry, hash. */
 export function toAuditLine(values: Values): AuditLine {
   return {
-    seq: values[0] as number,
-    at: values[1] as number,
+    seq: Number(values[0]),
+    at: Number(values[1]),
     entry: values[2] as string,
-    hash: values[3] as Uint8Array,
+    hash: toBytes(values[3]),
   }
 }

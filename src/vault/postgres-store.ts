@@ -7,7 +7,7 @@ import { PostgresConnections } from './postgres-connections.ts'
 import { PostgresDatabase } from './postgres-database.ts'
 import { failureOf, isDuplicate, isForeignKey, isForeignSchema, storeError } from './postgres-errors.ts'
 import { connect, reach, whyForeign } from './postgres-open.ts'
-import { toAuditLine, toHistoryEntry, toStoredKey } from './postgres-rows.ts'
+import { toAuditLine, toBytes, toHistoryEntry, toStoredKey, type Values } from './postgres-rows.ts'
 import { type Migration, migrations } from './postgres-schema.ts'
 import { type Statements, statementsFor } from './postgres-statements.ts'
 import { type PostgresPlace, parsePostgresUrl, placeName } from './postgres-url.ts'
@@ -146,8 +146,8 @@ class PostgresStore extends PostgresConnections implements Store {
     const found = await this.database.run(this.statements.keyUse, {})
     return found.map(([keyId, connections, others]) => ({
       keyId: keyId as string,
-      connections: connections as number,
-      others: others as number,
+      connections: Number(connections),
+      others: Number(others),
     }))
   }
 
@@ -220,6 +220,6 @@ class PostgresStore extends PostgresConnections implements Store {
   }
 }
 
-function bytes([row]: readonly (readonly unknown[])[]): Uint8Array | undefined {
-  return row?.[0] instanceof Uint8Array ? row[0] : undefined
+function bytes([row]: readonly Values[]): Uint8Array | undefined {
+  return row === undefined ? undefined : toBytes(row[0])
 }
