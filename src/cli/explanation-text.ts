@@ -34,11 +34,9 @@ export function exitCodeOf({ status, causes }: Explanation): ExitCode {
 /** The whole explanation as text. */
 export function explanationText(explanation: Explanation, output: Output): string {
   const { outColumns: width } = output
-  const { provider, user, account, status, summary, causes, timeline, next, upcoming, at } = explanation
-  const which = account === 'default' ? '' : ` (account ${account})`
-  const color = exitCodeOf(explanation) === exitCodes.ok ? 'green' : 'red'
+  const { summary, causes, timeline, next, upcoming, at } = explanation
   const sections = [
-    `${output.styleOut('bold', printable(`${provider} for ${user}${which}`))}: ${output.styleOut(color, status)}\n${paragraph(printable(summary), width)}`,
+    `${headline(explanation, output)}\n${paragraph(printable(summary), width)}`,
     section(
       output,
       'Why',
@@ -62,6 +60,16 @@ export function explanationText(explanation: Explanation, output: Output): strin
     section(output, 'Clocks', clocksText(explanation)),
   ]
   return `${sections.filter((text) => text !== '').join('\n\n')}\n`
+}
+
+/** `acme for ada (account work): needs_reconnect`. */
+function headline(explanation: Explanation, output: Output): string {
+  const { provider, user, account, status } = explanation
+  const who = printable(`${provider} for ${user}${account === 'default' ? '' : ` (account ${account})`}:`)
+  const color = exitCodeOf(explanation) === exitCodes.ok ? 'green' : 'red'
+  const narrow = who.length + 1 + status.length > (output.outColumns ?? Number.POSITIVE_INFINITY)
+  const title = output.styleOut('bold', paragraph(who, output.outColumns))
+  return `${title}${narrow ? '\n' : ' '}${output.styleOut(color, status)}`
 }
 
 function section(output: Output, title: string, lines: readonly string[]): string {
