@@ -2,6 +2,7 @@
 // `npm run bench -- read race` runs only those. The bounds are goals that are printed beside; nothing fails here.
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { measureAudit } from './audit.ts'
 import { measureLoopbackFlow } from './loopback-flow.ts'
 import { measureRefreshRace } from './refresh-race.ts'
 import { measureSessionFetch } from './session-fetch.ts'
@@ -22,6 +23,7 @@ const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
   race1: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(1, 200) },
   race4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 200) },
   slow4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 2000) },
+  audit: { goal: 'recordUs <= 5', measure: () => measureAudit() },
   flow: { goal: 'printed', measure: () => measureLoopbackFlow() },
 }
 

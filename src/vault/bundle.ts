@@ -70,16 +70,20 @@ export async function* sealBundle(
   const header = `${checked}${sha256(checked)}\n`
   yield Buffer.from(header, 'latin1')
   const chunks = new Chunks(keys.payload, header)
-  let rest: Buffer = Buffer.alloc(0)
+  let parts: Uint8Array[] = []
+  let size = 0
   for await (const text of texts) {
-    rest = Buffer.concat([rest, Buffer.from(text, 'utf8')])
+    parts.push(Buffer.from(text, 'utf8'))
+    size += parts.at(-1)?.byteLength ?? 0
     // A whole chunk stays back until more comes: the last one has to say that it is.
-    while (rest.byteLength > chunkSize) {
+    if (size <= chunkSize) continue
+    let rest = Buffer.concat(parts)
+    for (; rest.byteLength > chunkSize; rest = rest.subarray(chunkSize))
       yield chunks.seal(rest.subarray(0, chunkSize), false)
-      rest = rest.subarray(chunkSize)
-    }
+    parts = [Buffer.from(rest)]
+    size = rest.byteLength
   }
-  yield chunks.seal(rest, true)
+  yield chunks.seal(Buffer.concat(parts), true)
 }
 
 /** A bundle whose passphrase was right. */
