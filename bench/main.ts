@@ -1,13 +1,17 @@
 // `npm run bench`: figures as ratios against a named baseline in the same run. One JSON line a figure on stdout;
-// `npm run bench -- read race` runs only those. The bounds are goals that are printed beside; nothing fails here.
+// `npm run bench -- read race` runs only those, `--full` the sizes that take minutes. The bounds are goals that are printed beside; nothing fails here.
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { measureAudit } from './audit.ts'
 import { measureLoopbackFlow } from './loopback-flow.ts'
+import { measurePostgresRead } from './postgres-read.ts'
+import { measurePostgresTick } from './postgres-tick.ts'
 import { measureRefreshRace } from './refresh-race.ts'
 import { measureSessionFetch } from './session-fetch.ts'
 import { measureStartUp } from './start-up.ts'
 import { measureVaultRead } from './vault-read.ts'
+
+const full = process.argv.includes('--full')
 
 const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
   start: {
@@ -23,11 +27,19 @@ const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
   race1: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(1, 200) },
   race4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 200) },
   slow4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 2000) },
+  postgresRead: {
+    goal: 'ratio <= 1.15; p99 printed',
+    measure: () => measurePostgresRead(full ? 1_000_000 : 100_000),
+  },
+  postgresTick: {
+    goal: 'ratio <= 1.2, idleRatio <= 1.2',
+    measure: () => measurePostgresTick(full ? [10_000, 100_000, 1_000_000] : [10_000, 100_000]),
+  },
   audit: { goal: 'recordUs <= 5', measure: () => measureAudit() },
   flow: { goal: 'printed', measure: () => measureLoopbackFlow() },
 }
 
-const wanted = process.argv.slice(2)
+const wanted = process.argv.slice(2).filter((name) => name !== '--full')
 const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name))
 if (unknown.length > 0) {
   console.error(
