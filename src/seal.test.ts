@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { KeyError } from './errors.ts'
-import { fingerprint, generateKey, Keyring, SealingKey, sealedKeyId } from './seal.ts'
+import { canonicalKey, fingerprint, generateKey, Keyring, SealingKey, sealedKeyId } from './seal.ts'
 
 const bytes = Uint8Array.from({ length: 32 }, (_, index) => index + 1)
 const key = new SealingKey(bytes)
@@ -77,6 +77,7 @@ describe('Keyring', () => {
   it('names the key that is missing', () => {
     const error = thrown(() => new Keyring(other).open(ring.seal('text', 'place'), 'place'))
     expect(error.code).toBe('key_wrong')
+    expect(error.keyId).toBe(key.id)
     expect(error.message).toContain(key.id)
     expect(error.message).toContain(other.id)
   })
@@ -127,6 +128,15 @@ describe('SealingKey', () => {
     expect(other.id).not.toBe(key.id)
     expect(key.id).toMatch(/^[0-9a-f]{16}$/)
   })
+})
+
+it('writes a key of any form in one', () => {
+  const text = generateKey()
+  const bytes = Buffer.from(text, 'base64url')
+  for (const form of [text, `${text}=`, bytes.toString('base64'), bytes.toString('hex'), bytes])
+    expect(canonicalKey(form)).toBe(text)
+  for (const form of ['canary', bytes.subarray(1)]) expect(() => canonicalKey(form)).toThrow(KeyError)
+  expect(() => canonicalKey('canary')).not.toThrow(/canary/)
 })
 
 it('makes a different key each time', () => {

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -86,12 +86,8 @@ class RunningKms {
 
 const vaults: Vault[] = []
 let kms: RunningKms
-beforeEach(async () => {
-  kms = await RunningKms.start()
-})
 afterEach(async () => {
   for (const vault of vaults.splice(0)) await vault.close()
-  await kms.stop()
 })
 
 async function open(options: VaultOptions): Promise<Vault> {
@@ -114,6 +110,11 @@ async function failure(run: () => Promise<unknown>): Promise<KeyError> {
 }
 
 describe('a key that a service wraps', () => {
+  beforeEach(async () => {
+    kms = await RunningKms.start()
+  })
+  afterEach(() => kms.stop())
+
   it('is unwrapped when a vault opens, and never to read or to save', async () => {
     const url = newUrl()
     const first = await open({ url, key: wrapped() })
@@ -248,6 +249,17 @@ describe('a command that speaks for a service', () => {
       expect(inspect(error)).not.toContain('<html>')
     },
   )
+
+  it('that complains by repeating what it was given does not get the key into a message', async () => {
+    const [script, heard] = [join(folder, 'complaining'), join(folder, 'heard')]
+    writeFileSync(script, `#!/bin/sh\ntee '${heard}' >&2\nexit 1\n`)
+    chmodSync(script, 0o700)
+    const error = await failure(() => open({ url: newUrl(), env: env(`command:${script}`) }))
+    const { plaintext } = JSON.parse(readFileSync(heard, 'utf8').split('\n')[0] ?? '')
+    expect(error.message).toContain('repeats what it was given')
+    expect(plaintext).toMatch(/^.{43}=$/)
+    expect(inspect(error, { depth: 5 })).not.toContain(plaintext.slice(0, 12))
+  })
 
   it('that is not there, or is no absolute path, is an error', async () => {
     const url = newUrl()

@@ -116,14 +116,16 @@ class Service {
     const timer = setTimeout(() => limit.abort(), this.#timeoutMs)
     const signal = named.signal === undefined ? limit.signal : AbortSignal.any([limit.signal, named.signal])
     const request = { context: contextOf(named), signal }
+    let refusal: unknown
     try {
       for (let attempt = 1; ; attempt += 1) {
         try {
           return checkedBytes(await orAborted(this.#kms[operation](input.slice(), request), signal))
         } catch (error) {
           named.signal?.throwIfAborted()
-          if (limit.signal.aborted) throw this.#unavailable(operation, this.#tooLong(), error)
+          if (limit.signal.aborted) throw this.#tooLate(operation, refusal, error)
           if (attempt >= this.#attempts) throw this.#unavailable(operation, reasonOf(error), error)
+          refusal = error
           await orAborted(pause(firstPauseMs * 2 ** (attempt - 1)), signal).catch(() => {})
         }
       }
@@ -132,8 +134,10 @@ class Service {
     }
   }
 
-  #tooLong(): string {
-    return `no answer within ${this.#timeoutMs} ms`
+  /** What it said before the time was up tells more than that it was. */
+  #tooLate(operation: string, refusal: unknown, error: unknown): KeyError {
+    const reason = refusal === undefined ? `no answer within ${this.#timeoutMs} ms` : reasonOf(refusal)
+    return this.#unavailable(operation, reason, refusal ?? error)
   }
 
   #unavailable(operation: string, reason: string, cause: unknown): KeyError {
