@@ -5,7 +5,7 @@ import { canonicalKey, generateKey, SealingKey } from '../seal.ts'
 import { Reseal } from './key-reseal.ts'
 import type { CurrentKeyring } from './key-ring.ts'
 import { checkOf, KeySearch } from './key-search.ts'
-import { vaultIdOf } from './key-unlock.ts'
+import { knownVaultId, vaultIdOf } from './key-unlock.ts'
 import type { KeyProvider, KeyRequest } from './keys.ts'
 import type { KeyUse, Store, StoredKey } from './store.ts'
 import type {
@@ -187,7 +187,7 @@ export class KeyOperations implements VaultKeys {
 
   async #search(signal: AbortSignal | undefined): Promise<KeySearch> {
     signal?.throwIfAborted()
-    return new KeySearch(this.#parts.places, { vaultId: await vaultIdOf(this.#parts.store), signal })
+    return new KeySearch(this.#parts.places, { vaultId: await knownVaultId(this.#parts.store), signal })
   }
 }
 

@@ -36,7 +36,8 @@ export async function vaultIdOf(store: Store): Promise<string> {
 
 const vaultIdName = 'vault_id'
 
-async function knownVaultId(store: Store): Promise<string | undefined> {
+/** The same where there is one already: looking changes nothing. */
+export async function knownVaultId(store: Store): Promise<string | undefined> {
   const bytes = await store.getMeta(vaultIdName)
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes)
 }
