@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { defineProvider } from '../providers/index.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../testing/index.ts'
-import { introspectToken } from './introspection.ts'
+import { introspectToken } from './probes.ts'
 
 const client = { clientId: 'client-1', clientSecret: 'canary-client-secret' }
 let server: ScriptedServer

@@ -6,33 +6,26 @@ import { parseBody } from './answer-body.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
 import type { RequestOptions } from './request-options.ts'
+import { throwIfNotSuccess } from './response-reader.ts'
+import { sendThroughLibrary } from './token-endpoint.ts'
 
-/** Options of {@link introspectToken}. */
+/** Options of `introspectToken`. */
 export interface IntrospectionOptions extends RequestOptions {
   /** RFC 7662 section 2.1. Default: not sent. */
   tokenTypeHint?: 'access_token' | 'refresh_token' | undefined
 }
 
-/**
- * Whether the provider says that a token is active (RFC 7662 section 2.2). A token that it does not know, or that is
- * another client's, is not. Changes nothing.
- *
- * @throws {ConfigurationError} `provider_invalid` when the provider has no introspection endpoint.
- * @throws {TokenEndpointError} refused, as where a client may not introspect; NetworkError, TimeoutError.
- * @throws {InvalidResponseError} `response_not_oauth`: the answer does not say.
- */
-export async function introspectToken(
+/** Behind `introspectToken` of probes.ts, which documents it. */
+export async function introspectionRequest(
   provider: Provider,
   client: Client,
   token: string,
-  options: IntrospectionOptions = {},
+  options: IntrospectionOptions,
 ): Promise<boolean> {
   const resolved = await resolveEndpoints(provider, client, options)
   if (resolved.introspectionUrl === undefined)
     throw new ConfigurationError('provider_invalid', `${provider.id} has no introspection endpoint.`)
   const hint = options.tokenTypeHint === undefined ? {} : { token_type_hint: options.tokenTypeHint }
-  const { sendThroughLibrary } = await import('./token-endpoint.ts')
-  const { throwIfNotSuccess } = await import('./response-reader.ts')
   let active: unknown
   await sendThroughLibrary(
     { provider: resolved, client },

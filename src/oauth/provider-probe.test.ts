@@ -5,7 +5,8 @@ import {
   type ProviderOverrides,
   startAuthorizationServer,
 } from '../testing/index.ts'
-import { type ProbeOptions, probeProvider } from './provider-probe.ts'
+import { probeProvider } from './probes.ts'
+import type { ProbeOptions } from './provider-probe.ts'
 
 let server: AuthorizationServer
 

@@ -10,7 +10,7 @@ import type { RequestOptions } from './request-options.ts'
 import { assertSecureUrl } from './secure-url.ts'
 import { systemWord } from './system-word.ts'
 
-/** Options of {@link probeProvider}. */
+/** Options of `probeProvider`. */
 export interface ProbeOptions extends RequestOptions {
   /** Time limit of each request, in milliseconds. Default 5000. */
   timeoutMs?: number | undefined
@@ -43,15 +43,10 @@ export interface ProviderProbe {
   refused?: 'redirect_uri' | 'client'
 }
 
-/**
- * Asks whether a provider answers. Sends no secret, and changes nothing. A provider that does not answer is a result,
- * not an error.
- *
- * @throws the signal's reason.
- */
-export async function probeProvider(
+/** Behind `probeProvider` of probes.ts, which documents it. */
+export async function askProvider(
   { provider, client }: Registration,
-  options: ProbeOptions = {},
+  options: ProbeOptions,
 ): Promise<ProviderProbe> {
   const limited = { ...options, timeoutMs: options.timeoutMs ?? 5000 }
   try {

@@ -6,7 +6,7 @@ import {
 } from '../../test/servers/scripted-http.ts'
 import { defineProvider } from '../providers/index.ts'
 import { startAuthorizationServer } from '../testing/index.ts'
-import { probeAccessToken } from './token-probe.ts'
+import { probeAccessToken } from './probes.ts'
 import { TokenSet } from './token-set.ts'
 
 let server: ScriptedServer

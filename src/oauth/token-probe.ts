@@ -14,15 +14,11 @@ export type AccessTokenProbe = 'works' | 'refused' | 'unknown'
 /** Words for a dead token in a success (Slack's `{"ok":false,"error":"token_revoked"}`). */
 const deadToken = /^(?:invalid_auth|invalid_token|token_revoked|token_expired|not_authed|account_inactive)$/
 
-/**
- * Asks the provider's `userinfoUrl` with the access token, by GET. Renews nothing: a token that has ended is `unknown`.
- *
- * @throws the signal's reason.
- */
-export async function probeAccessToken(
+/** Behind `probeAccessToken` of probes.ts, which documents it. */
+export async function askWhoAmI(
   provider: Provider,
   tokens: TokenSet,
-  options: RequestOptions = {},
+  options: RequestOptions,
 ): Promise<AccessTokenProbe> {
   const { fetch, signal, timeoutMs = 10_000, now, allowInsecureRequests } = options
   if (provider.userinfoUrl === undefined || !tokens.validFor(0, now?.())) return 'unknown'
