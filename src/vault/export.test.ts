@@ -20,6 +20,7 @@ import { generateKey } from '../seal.ts'
 import type { ScryptCost } from './bundle.ts'
 import type { ConnectionAddress } from './connection.ts'
 import { type Exported, type ExportOptions, exportConnections } from './export.ts'
+import { markForgotten, personKey } from './forgotten.ts'
 import { readHistoryNote } from './history-note.ts'
 import { type Imported, type ImportOptions, importConnections } from './import.ts'
 import { furnish, type Interior } from './interior.ts'
@@ -448,6 +449,21 @@ describe('importing again', () => {
     const source = json({ user: 'ada', provider: 'acme', access_token: 'x', refresh_token: 'y', obtained_at })
     expect(await imported(inside, source)).toMatchObject({ imported: 1 })
     expect(await rowOf(inside, id)).toMatchObject({ status: 'active', generation: 2 })
+  })
+})
+
+describe('a person who is forgotten while their connections come in', () => {
+  it('is not brought back', async () => {
+    const one = await open()
+    for (const user of ['ada', 'bob']) await connect(one, user, { user, provider: 'acme' })
+    const bundle = newPath()
+    await exported(one, bundle)
+    const other = await open()
+    const onItem = ({ user }: { user?: string }) => {
+      if (user === 'ada') void markForgotten(other.store, personKey('default', 'ada'))
+    }
+    await imported(other, bundle, { onItem })
+    expect(await only(other)).toMatchObject({ user: 'bob' })
   })
 })
 

@@ -3,10 +3,12 @@ import { ConfigurationError, KeyError } from '../errors.ts'
 import type { Registration, TokenSet } from '../oauth/index.ts'
 import { provider } from '../providers/index.ts'
 import { assertAddress } from './connection.ts'
+import { type ForgottenMarks, forgottenMarks } from './forgotten.ts'
 import { type ConnectedNote, historyNote, readHistoryNote } from './history-note.ts'
 import type { ImportedItem, ImportOptions } from './import.ts'
 import type { Found, FoundGrant } from './import-source.ts'
 import type { Interior } from './interior.ts'
+import { endIfForgotten } from './new-grant.ts'
 import type { ConnectionRow, RowAddress } from './store.ts'
 
 /** What is to be done with a grant. */
@@ -22,11 +24,28 @@ export class ConnectionImporter {
   readonly #options: ImportOptions
   readonly #providers = new Map<string, Promise<Known>>()
 
-  /** @param words what the source is, for the history. */
-  constructor(inside: Interior, words: string, options: ImportOptions) {
+  readonly #forgottenBefore: ForgottenMarks
+  #unsettled: ConnectionRow[] = []
+
+  private constructor(inside: Interior, words: string, options: ImportOptions, marks: ForgottenMarks) {
     this.#inside = inside
     this.#words = words
     this.#options = options
+    this.#forgottenBefore = marks
+  }
+
+  /** @param words what the source is, for the history. */
+  static async begin(inside: Interior, words: string, options: ImportOptions): Promise<ConnectionImporter> {
+    return new ConnectionImporter(inside, words, options, await forgottenMarks(inside.store))
+  }
+
+  /** Ends again what came in for a person who was forgotten meanwhile, and writes the lines of the audit log. */
+  async settle(): Promise<void> {
+    const rows = this.#unsettled
+    this.#unsettled = []
+    const marks = rows.length === 0 ? {} : await forgottenMarks(this.#inside.store)
+    for (const row of rows) await endIfForgotten(this.#inside, row, this.#forgottenBefore, marks)
+    await this.#inside.audit.flush()
   }
 
   /**
@@ -162,6 +181,7 @@ export class ConnectionImporter {
     )
     if (row === undefined) return false
     cache.forget(place.user, place.provider, place.account)
+    this.#unsettled.push(row)
     if (found.dead !== undefined) await this.#markDead(row, found.dead)
     const { user, provider, account } = place
     audit.record({ action: 'import', outcome: 'ok', user, connections: [{ id, provider, account }] })

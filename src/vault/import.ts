@@ -118,15 +118,16 @@ async function importAll(
   options: ImportOptions,
   onItem: (item: ImportedItem) => void,
 ): Promise<void> {
-  const importer = new ConnectionImporter(inside, source.words, options)
+  const importer = await ConnectionImporter.begin(inside, source.words, options)
   let done = 0
   for await (const found of source.found()) {
     options.signal?.throwIfAborted()
     const item = await importer.import(found)
     if (item !== undefined) onItem(item)
     done += 1
-    if (done % 100 === 0) await inside.audit.flush()
+    if (done % 100 === 0) await importer.settle()
   }
+  await importer.settle()
 }
 
 function count(

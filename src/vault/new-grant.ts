@@ -2,6 +2,7 @@
 import { argumentError, CallbackError } from '../errors.ts'
 import { authorizationCodeGrant, callbackState, type TokenSet } from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
+import { codeOf } from './audit-log.ts'
 import { assertAddress, type Connection, type ConnectionAddress, toConnection } from './connection.ts'
 import { forgottenMeanwhile, notConnected } from './connection-errors.ts'
 import { disconnectRow } from './disconnect.ts'
@@ -39,27 +40,30 @@ export async function saveGrant(
       detail,
     })
     await audit.flush()
-    await assertNotForgotten(inside, row, before)
+    if (await endIfForgotten(inside, row, before)) throw forgottenMeanwhile(row)
     return toConnection(row, inside.now())
   }
 }
 
 /**
- * Ends a connection again whose user was forgotten since `before`. Looked at after it was saved: whoever forgets marks
- * first and lists then, so one of the two sees the other.
+ * Ends a connection again whose user was forgotten since `before`; `false`: nobody was. Looked at after it was saved:
+ * whoever forgets marks first and lists then, so one of the two sees the other.
+ *
+ * @param marks as they are now. Default: looked up.
  */
-async function assertNotForgotten(
+export async function endIfForgotten(
   inside: Interior,
-  { id, tenant, user, provider, account }: ConnectionRow,
+  { id, tenant, user }: ConnectionRow,
   before: ForgottenMarks,
-): Promise<void> {
+  marks?: ForgottenMarks,
+): Promise<boolean> {
   const person = personKey(tenant, user)
-  const { [person]: now } = await forgottenMarks(inside.store)
-  if (now === undefined || now.mark === before[person]?.mark) return
+  const { [person]: now } = marks ?? (await forgottenMarks(inside.store))
+  if (now === undefined || now.mark === before[person]?.mark) return false
   const row = await inside.store.markRevoked(id)
   if (row !== undefined) await disconnectRow(inside, row, { confirm: false }, 'forget')
   await inside.store.forgetUser(tenant, user, person)
-  throw forgottenMeanwhile({ provider, account })
+  return true
 }
 
 /** `undefined`: somebody else was faster; look again. */
@@ -126,7 +130,11 @@ export async function finishAuthorization(
     )
   const { provider: server, client } = await inside.registration(provider)
   const limits = { ...inside.requestOptions, ...options }
-  const tokens = await authorizationCodeGrant(server, client, pending, callback, limits)
+  const tokens = await authorizationCodeGrant(server, client, pending, callback, limits).catch((error) => {
+    const connections = [{ provider, account }]
+    inside.audit.record({ action: 'consent', outcome: codeOf(error), user, connections })
+    throw error
+  })
   return saveGrant(inside, { user, provider, account }, tokens, marks)
 }
 
