@@ -36,6 +36,8 @@ const due = `status = 'active' AND due_at IS NOT NULL`
 const leasable = `id = :id AND generation = :generation AND status = 'active'
     AND (lease_owner IS NULL OR lease_until <= :now OR lease_until > :now + ${longestLeaseMs})`
 const dayMs = 86_400_000
+/** Rows are spread over the file: so many are written within a few milliseconds. */
+const touchedAtOnce = 100
 
 const sql = {
   list: `SELECT ${columns} FROM connection WHERE`,
@@ -160,7 +162,18 @@ export class SqliteConnections {
   }
 
   touch(ids: readonly string[]): Awaitable<void> {
-    if (ids.length === 0) return
+    if (ids.length > touchedAtOnce) return this.#touchInTurns(ids)
+    if (ids.length > 0) return this.#touch(ids)
+  }
+
+  async #touchInTurns(ids: readonly string[]): Promise<void> {
+    for (let from = 0; from < ids.length; from += touchedAtOnce) {
+      await this.#touch(ids.slice(from, from + touchedAtOnce))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  #touch(ids: readonly string[]): Awaitable<void> {
     return this.database.write(() => {
       this.database.change(sql.touch, { ids: JSON.stringify(ids), now: this.#now() })
     })

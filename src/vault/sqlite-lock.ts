@@ -14,7 +14,7 @@ export interface LockQueueOptions {
 
 /** Between two tries, in milliseconds: an attempt costs microseconds, so that waiting longer gains nothing. */
 const firstPauseMs = 1
-const longestPauseMs = 8
+const longestPauseMs = 3
 
 /**
  * Runs short operations; one that finds the file locked is tried again between other work. SQLite's own waiting

@@ -125,6 +125,16 @@ function uses(fixture: StoreFixture): void {
     expect((await fixture.row()).dueAt).toBe(fixture.now + 500)
   })
 
+  it('are told of very many rows at once', async () => {
+    const ids = Array.from({ length: 260 }, (_, index) => `id-${index}`)
+    for (const id of ids.slice(0, 5)) await fixture.store.putGrant(grant({ id, user: id }))
+    await fixture.store.putGrant(grant({ id: 'id-259', user: 'last' }))
+    fixture.now += 1000
+    await fixture.store.touch(ids)
+    const usedAt = (await fixture.store.list({ tenant: 't' })).map((row) => row.usedAt)
+    expect(usedAt).toEqual(usedAt.map(() => start + 1000))
+  })
+
   it('are remembered as the latest, whatever order they are told in', async () => {
     await fixture.store.putGrant(grant())
     fixture.now += 5000

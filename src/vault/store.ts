@@ -195,7 +195,7 @@ export interface Store {
   history(id: string): Awaitable<readonly HistoryEntry[]>
   /**
    * Says that somebody asked for the tokens of these rows just now; an idle one becomes due when it has to be renewed:
-   * at `refreshDueAt`, or when its back-off is over. What is due earlier stays so.
+   * at `refreshDueAt`, or when its back-off is over. What is due earlier stays so. Many rows may take several steps.
    */
   touch(ids: readonly string[]): Awaitable<void>
 
