@@ -17,7 +17,10 @@ export interface DueRefreshParts {
   registration: (providerId: string) => Promise<Registration>
   /** Resolves after that time, or when the signal aborts. */
   sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  /** How long a row that was claimed is nobody else's, in milliseconds: longer than a refresh takes. */
+  /**
+   * How long a row that was claimed is nobody else's, in milliseconds: until its lease is taken, which then keeps others
+   * out. Not longer: one whose owner died has to come up again within a grace window.
+   */
   claimMs: number
 }
 

@@ -158,6 +158,19 @@ describe('two processes on a store that tells', () => {
     expect(heard[1][1]?.connection.reason).toBe('refused')
   })
 
+  it('are not told of what was overtaken while the line was broken', async () => {
+    const { shared, one, other, heard } = await two()
+    shared.hold()
+    await one.save(ada, world.granted())
+    const notice = shared.lose()
+    await other.save(ada, world.granted())
+    await until(() => heard[0].length === 1)
+    notice()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(story(heard[0])).toEqual(['connected 2'])
+    expect(story(heard[1])).toEqual(['connected 2 here'])
+  })
+
   it('serve nothing from memory that the other has ended', async () => {
     const { one, other } = await two()
     await one.save(ada, world.granted())
@@ -213,7 +226,7 @@ describe('two processes on a store that tells', () => {
     shared.hold()
     await one.save(ada, world.granted())
     expect(source.token()).toBe(first)
-    shared.release(true)
+    shared.lose()()
     expect((await source.token()).accessToken).not.toBe(first?.accessToken)
     await until(() => heard[0].length === 2)
     expect(story(heard[0])).toEqual(['connected 1 here', 'connected 2 here'])

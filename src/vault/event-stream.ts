@@ -57,7 +57,7 @@ export class EventStream {
   readonly #announced = new Map<string, Announcement[]>()
   /** Entries that were told before they came round, and will not be told again. */
   readonly #toldBefore = new Set<string>()
-  /** The last generation that was told of, by connection: where nothing comes round, acknowledgements may overtake each other. */
+  /** The newest generation that was told of, by connection: what is told without having come round may be overtaken. */
   readonly #lastTold = new Map<string, number>()
   /** The last of what is under way for each connection. */
   readonly #lines = new Map<string, Promise<void>>()
@@ -94,8 +94,7 @@ export class EventStream {
   ): Promise<ConnectionRow | undefined> {
     if (this.#stopWatching === undefined || this.#listeners.size === 0) {
       const row = await write()
-      if (row !== undefined) this.#invalidate(change.type, row.id, row)
-      if (row !== undefined && !this.#isOvertaken(change)) this.#tellOwn(change, row, this.#parts.now())
+      if (row !== undefined) this.#tellOwn(change, row, this.#parts.now())
       return row
     }
     const written = write()
@@ -162,14 +161,14 @@ export class EventStream {
     return others.length < announced.length
   }
 
-  #isOvertaken({ id, type, generation }: Change): boolean {
-    if (this.#listeners.size === 0) return false
+  /** What made a generation, or ended it, is not told any more after a newer one. */
+  #isOvertaken({ id, type, generation }: Pick<Change, 'id' | 'type' | 'generation'>): boolean {
     const last = this.#lastTold.get(id) ?? 0
     this.#lastTold.delete(id)
     const [oldest] = this.#lastTold.keys()
     if (this.#lastTold.size >= rememberedLimit && oldest !== undefined) this.#lastTold.delete(oldest)
     this.#lastTold.set(id, Math.max(last, generation))
-    return type === 'refreshed' && generation < last
+    return generation < last && type !== 'revoked' && type !== 'refresh_failed'
   }
 
   #remember(key: string): void {
@@ -204,10 +203,11 @@ export class EventStream {
     announcement?.settle()
     if (announcement !== undefined && own !== undefined)
       return this.#tellOwn(announcement.change, own, entry.lastAt)
+    const { type, connectionId: id, generation } = entry
+    if (type === 'lease_taken_over' || this.#isOvertaken({ type, id, generation })) return
     const connection = await this.#connectionOf(entry)
     const happened = { connection, here: false, at: new Date(entry.lastAt) }
-    if (entry.type === 'lease_taken_over') return
-    this.#tell({ type: entry.type, ...happened })
+    this.#tell({ type, ...happened })
     if (readHistoryNote(entry, 'refreshed')?.scopes !== undefined)
       this.#tell({ type: 'scope_changed', ...happened })
   }
@@ -225,8 +225,10 @@ export class EventStream {
     return { ...{ tenant, user, provider, account, scopes: [] }, ...times, ...said(entry) }
   }
 
-  #tellOwn({ type, scopesChanged, error }: Change, row: ConnectionRow, at: number): void {
+  #tellOwn(change: Change, row: ConnectionRow, at: number): void {
+    const { type, scopesChanged, error } = change
     this.#invalidate(type, row.id, row)
+    if (this.#listeners.size === 0 || this.#isOvertaken(change)) return
     const happened = { connection: toConnection(row, at), here: true, at: new Date(at) }
     this.#tell({ type, ...happened, ...(error === undefined ? {} : { error }) })
     if (scopesChanged === true) this.#tell({ type: 'scope_changed', ...happened })

@@ -55,7 +55,7 @@ export interface RefreshedDue {
 
 /** Options of {@link Vault.keepFresh}. */
 export interface KeepFreshOptions extends RefreshDueOptions {
-  /** The store is looked at again after so long at the latest, for what other processes changed, in seconds: 1 to 60. Default 60. */
+  /** The store is looked at again after so long at the latest, for what other processes changed, in seconds: 1 to 60. Default 10: of a process that died in a refresh another takes over within a grace window of 30 s. */
   pollSeconds?: number | undefined
   /** Hears of each pass in which something was due. */
   onPass?: ((pass: RefreshedDue) => void) | undefined

@@ -29,6 +29,8 @@ export interface RefreshedNote extends WrittenAt {
   scopes?: readonly string[]
   /** When the request left, by the store's clock, in milliseconds since 1970. */
   sentAt?: number
+  /** It was saved after its lease had run out: another process may have spent the same refresh token, and ended the grant by that. */
+  late?: boolean
   /** When it was answered by the provider's own clock (its `Date`, to the second), in milliseconds since 1970. */
   answeredAt?: number
 }

@@ -79,10 +79,10 @@ export async function furnish({
   if (options.onEvent !== undefined) basis.events.subscribe(options.onEvent)
   await basis.events.start()
   const refresher = newRefresher(basis)
-  const { leaseMs = defaultLeaseMs, refreshTimeoutMs = defaultTimeoutMs } = options
+  const { leaseMs = defaultLeaseMs } = options
   return {
     ...{ ...basis, refresher, reader: new ConnectionReader({ ...basis, refresher }) },
-    due: new DueRefresh({ ...basis, refresher, sleep, claimMs: 2 * (refreshTimeoutMs + leaseMs) }),
+    due: new DueRefresh({ ...basis, refresher, sleep, claimMs: leaseMs + 1000 }),
   }
 }
 

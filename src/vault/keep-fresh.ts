@@ -80,7 +80,7 @@ export class FreshKeeper implements KeepFresh {
     if (pass.due > 0) tell(this.#options.onPass, pass)
     this.#tellSkipped(pass.skippedProviders)
     if (this.#stopping.signal.aborted) return 0
-    const longestMs = (this.#options.pollSeconds ?? 60) * 1000
+    const longestMs = (this.#options.pollSeconds ?? 10) * 1000
     const nextMs = (await due.nextInMs(options, pass.skippedProviders)) ?? longestMs
     this.#troubleMs = 0
     // What is due, and still is after a pass that found nothing, is looked at more and more seldom.

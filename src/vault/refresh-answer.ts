@@ -6,12 +6,19 @@ import { notConnected } from './connection-errors.ts'
 import { historyNote, type RefreshedNote, readHistoryNote } from './history-note.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
-import type { ConnectionRow } from './store.ts'
+import type { ConnectionRow, Store } from './store.ts'
 
 /** How long callers wait for a full or locked store, in milliseconds. The vault goes on trying. */
 const waitLimitMs = 5000
 /** How long a vault that is being closed goes on trying, in milliseconds. */
 const closingLimitMs = 10_000
+/** Longest pause between two tries, in milliseconds: whoever takes over waits longer. See {@link takeoverMs}. */
+const longestPauseMs = 400
+/**
+ * Who takes over a refresh that was interrupted holds its lease for so long before it sends, in milliseconds: an owner that
+ * lives and has the answer saves it in that time, once the store is able to, and then nothing is sent.
+ */
+export const takeoverMs = 1000
 /** Providers' clocks that differ by less say nothing about which answer came first. */
 const clockStepMs = 2000
 
@@ -91,13 +98,14 @@ export class RefreshAnswer {
   }
 
   #note(base: ConnectionRow): string {
-    const { sentAt, providerTime } = this.#lease
+    const { sentAt, providerTime, mayBeLost } = this.#lease
     const { refreshToken, scopes } = this.#tokens
     return historyNote('refreshed', {
       ...{ ms: this.#ms, origin: this.#parts.store.origin },
       rotated: refreshToken !== this.#spent.refreshToken,
       ...(this.#changesScopes(base) ? { scopes } : {}),
       ...(sentAt === undefined ? {} : { sentAt }),
+      ...(mayBeLost ? { late: true } : {}),
       ...(providerTime === undefined ? {} : { answeredAt: providerTime }),
     })
   }
@@ -116,18 +124,12 @@ export class RefreshAnswer {
   async #isNewerThan(current: ConnectionRow): Promise<boolean> {
     if (current.grantedAt !== this.#lease.row.grantedAt) return false
     const { sentAt = 0, providerTime } = this.#lease
-    const theirs = await this.#noteOf(current)
+    const theirs = await refreshedNote(this.#parts.store, current)
     if (providerTime !== undefined && theirs?.answeredAt !== undefined) {
       const laterMs = providerTime - theirs.answeredAt
       if (Math.abs(laterMs) >= clockStepMs) return laterMs > 0
     }
     return sentAt > (theirs?.sentAt ?? current.receivedAt)
-  }
-
-  async #noteOf({ id, generation }: ConnectionRow): Promise<Partial<RefreshedNote> | undefined> {
-    const entries = await this.#parts.store.history(id)
-    const entry = entries.findLast((found) => found.type === 'refreshed' && found.generation === generation)
-    return entry === undefined ? undefined : readHistoryNote(entry, 'refreshed')
   }
 
   /**
@@ -139,6 +141,16 @@ export class RefreshAnswer {
     if (others.some(({ status }) => status === 'active')) return
     await this.#parts.abandon(this.#registration, this.#tokens)
   }
+}
+
+/** What history says of the refresh that brought a row's tokens; `undefined` when a consent did. */
+export async function refreshedNote(
+  store: Pick<Store, 'history'>,
+  { id, generation }: ConnectionRow,
+): Promise<Partial<RefreshedNote> | undefined> {
+  const entries = await store.history(id)
+  const entry = entries.findLast((found) => found.type === 'refreshed' && found.generation === generation)
+  return entry === undefined ? undefined : readHistoryNote(entry, 'refreshed')
 }
 
 /**
@@ -157,15 +169,15 @@ export async function untilStored<T>(
 ): Promise<T> {
   const never = new AbortController().signal
   let closingMs = 0
-  for (let pauseMs = 25; ; pauseMs = Math.min(pauseMs * 2, 2000)) {
+  for (let pauseMs = 25; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
       return await write()
     } catch (error) {
       if (!mayPass(error)) throw error
       if (pauseMs === 25) onTrouble(error)
-      if (closing.aborted) closingMs += Math.min(pauseMs, 250)
+      if (closing.aborted) closingMs += pauseMs
       if (closingMs > closingLimitMs) throw error
-      await sleep(closing.aborted ? Math.min(pauseMs, 250) : pauseMs, closing.aborted ? never : closing)
+      await sleep(pauseMs, closing.aborted ? never : closing)
     }
   }
 }

@@ -7,7 +7,7 @@ import { needsReconnect } from './connection-errors.ts'
 import { failureWords } from './failure-words.ts'
 import { historyNote } from './history-note.ts'
 import type { Pass } from './provider-gate.ts'
-import { RefreshAnswer, storedWithin, untilStored } from './refresh-answer.ts'
+import { RefreshAnswer, refreshedNote, storedWithin, takeoverMs, untilStored } from './refresh-answer.ts'
 import { backOffMs, diagnose, diagnoseUnsent } from './refresh-failure.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
@@ -75,6 +75,9 @@ export class RefreshAttempt {
     } catch (error) {
       return this.#unanswered(error, pass, false)
     }
+    // Its last owner may be alive, with the answer in its hands and a store that was unable to take it.
+    if (lease.isTakenOver && this.#wasInterrupted(spent)) await this.#parts.sleep(takeoverMs, this.#closing)
+    if (this.#closing.aborted) return undefined
     if (!(await lease.writeIntent(fingerprint(spent.refreshToken ?? '')))) return undefined
     try {
       await lease.assertInTime()
@@ -139,12 +142,13 @@ export class RefreshAttempt {
     const { store, record } = this.#parts
     const { row, owner } = this.#lease
     const { id, generation } = row
-    const reason = interrupted ? 'interrupted' : diagnose(error).reason
+    const wasInterrupted = interrupted || (await this.#wasSavedLate())
+    const reason = wasInterrupted ? 'interrupted' : diagnose(error).reason
     const failure = needsReconnect(row, reason, JSON.parse(row.scopes), error)
     const note = historyNote('needs_reconnect', {
       error: '',
       ...failureWords(error),
-      ...{ interrupted, origin: store.origin },
+      ...{ interrupted: wasInterrupted, origin: store.origin },
     })
     const marked = await untilStored(this.#parts, this.#closing, () =>
       record({ type: 'needs_reconnect', id, generation, error: failure }, async () => {
@@ -161,6 +165,15 @@ export class RefreshAttempt {
   #wasInterrupted({ refreshToken = '' }: TokenSet): boolean {
     const { refreshTokenRotation } = this.#registration.provider
     return this.#lease.row.intentHash === fingerprint(refreshToken) && refreshTokenRotation !== false
+  }
+
+  /** The refused token was saved by a process that stood still, after another had spent the one before it. */
+  async #wasSavedLate(): Promise<boolean> {
+    try {
+      return (await refreshedNote(this.#parts.store, this.#lease.row))?.late === true
+    } catch {
+      return false
+    }
   }
 
   #unreachable(cause: unknown): RefreshFailedError {

@@ -45,7 +45,7 @@ describe('a process that stands still between its intent and its request', () =>
     const { world, row, one, two, first, resume } = await stopped()
     await world.pass(1100, two)
     const second = two.refresher.refresh(row)
-    await world.pass(300, two)
+    await world.pass(1300, two)
     only(two.requests).answer(tokensOf(2, world.storeTime))
     expect((await second).accessToken).toBe('access-2')
     resume()
@@ -95,7 +95,7 @@ describe('a process that stands still between its intent and its request', () =>
     await settle()
     await world.pass(1100, two)
     const second = two.refresher.refresh(row)
-    await world.pass(300, two)
+    await world.pass(1300, two)
     only(two.requests).answer(tokensOf(2, world.storeTime))
     await second
     leave()
@@ -198,7 +198,83 @@ describe('an outcome that the store cannot take', () => {
   })
 })
 
+describe('a store that is out for longer than the lease', () => {
+  it('costs nothing: who takes over waits for the owner that has the answer', async () => {
+    const world = new World()
+    const row = await world.connect()
+    let isOut = false
+    const out = () => (isOut ? busy() : undefined)
+    const failing = withFailing(withFailing(world.store, 'saveTokens', out), 'extendLease', out)
+    const one = world.process({ store: failing })
+    const two = world.process()
+    const first = one.refresher.refresh(row)
+    await settle()
+    isOut = true
+    only(one.requests).answer(tokensOf(2, start))
+    await world.pass(4000, one)
+    isOut = false
+    const second = two.refresher.refresh(row)
+    await world.pass(2000, one, two)
+    expect([(await first).accessToken, (await second).accessToken]).toEqual(['access-2', 'access-2'])
+    expect(two.requests).toEqual([])
+    expect(await world.row()).toMatchObject({ generation: 2, leaseOwner: null })
+  })
+
+  it('is waited for by nobody whose predecessor said how it ended', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process({ random: () => 0 })
+    const result = one.refresher.refresh(row)
+    await settle()
+    one.requests[0]?.fail(new TimeoutError('slow', 1))
+    await settle()
+    expect(one.requests).toHaveLength(2)
+    one.requests[1]?.answer(tokensOf(2, world.storeTime))
+    await result
+  })
+})
+
+describe('a token that was saved late', () => {
+  it('and is refused at its next use was lost to the interruption, not to a person', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const [one, two] = [world.process(), world.process()]
+    const first = one.refresher.refresh(row)
+    await settle()
+    const second = caught(two.refresher.refresh(row))
+    await world.pass(2500, two)
+    only(two.requests).fail(refused('invalid_grant'))
+    await world.pass(100, two)
+    expect(await second).toMatchObject({ code: 'needs_reconnect' })
+    only(one.requests).answer(tokensOf(2, world.storeTime, world.storeTime + 1))
+    await first
+    expect(await world.row()).toMatchObject({ status: 'active', generation: 2 })
+    const again = caught(two.refresher.refresh(await world.row()))
+    await settle()
+    two.requests[1]?.fail(refused('invalid_grant'))
+    expect(await again).toMatchObject({ code: 'needs_reconnect' })
+    expect(await world.row()).toMatchObject({ status: 'needs_reconnect', reason: 'interrupted' })
+  })
+})
+
 describe('closing', () => {
+  it('sends nothing any more', async () => {
+    const world = new World()
+    const row = await world.connect()
+    let found = () => {}
+    const one = world.process({
+      prepare: () => new Promise((resolve) => (found = () => resolve(registration))),
+    })
+    const result = caught(one.refresher.refresh(row))
+    await settle()
+    const closing = one.refresher.close()
+    found()
+    await closing
+    expect(await result).toMatchObject({ code: 'closed' })
+    expect(one.requests).toEqual([])
+    expect(await world.row()).toMatchObject({ leaseOwner: null, intentHash: null })
+  })
+
   it('goes on saving an answer for a while when the store is unable to take it', async () => {
     const world = new World()
     const row = await world.connect()
@@ -437,7 +513,7 @@ describe('a failure that came late', () => {
     const first = one.refresher.refresh(row)
     await settle()
     const second = two.refresher.refresh(row)
-    await world.pass(1500, two)
+    await world.pass(2500, two)
     only(one.requests).answer(tokensOf(2, world.storeTime))
     await first
     only(two.requests).fail(outage())

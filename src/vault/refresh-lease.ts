@@ -14,6 +14,8 @@ export class RefreshLease implements Sending {
   /** As the lease was given on it. */
   readonly row: ConnectionRow
   readonly owner: string
+  /** Whether another had it before and let it run out. */
+  readonly isTakenOver: boolean
   readonly #parts: LeaseParts
   /** Since before the store was last asked to prolong it. */
   #since: Stopwatch
@@ -25,10 +27,17 @@ export class RefreshLease implements Sending {
   #isStopped = false
   readonly #stop = new AbortController()
 
-  private constructor(parts: LeaseParts, row: ConnectionRow, owner: string, since: Stopwatch) {
+  private constructor(
+    parts: LeaseParts,
+    row: ConnectionRow,
+    owner: string,
+    isTakenOver: boolean,
+    since: Stopwatch,
+  ) {
     this.#parts = parts
     this.row = row
     this.owner = owner
+    this.isTakenOver = isTakenOver
     this.#since = since
   }
 
@@ -39,7 +48,7 @@ export class RefreshLease implements Sending {
     const since = new Stopwatch(() => store.now())
     const leased = await store.acquireLease(row.id, row.generation, owner, leaseMs)
     if (leased === undefined) return undefined
-    const lease = new RefreshLease(parts, leased, owner, since)
+    const lease = new RefreshLease(parts, leased, owner, row.leaseOwner !== null, since)
     void lease.#extend()
     return lease
   }
@@ -47,6 +56,11 @@ export class RefreshLease implements Sending {
   /** Whether nothing was sent because the lease could not be proved. */
   get wasTooLate(): boolean {
     return this.#isStopped
+  }
+
+  /** Whether the lease may have run out: then another may have spent the same refresh token. */
+  get mayBeLost(): boolean {
+    return this.#isLost || this.#since.elapsedMs >= this.#parts.leaseMs
   }
 
   /** When the request left, by the store's clock; `undefined` before. */

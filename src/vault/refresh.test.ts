@@ -220,7 +220,7 @@ describe('after a crash', () => {
     const result = one.refresher.refresh(row)
     await world.pass(900, one)
     expect(one.requests).toEqual([])
-    await world.pass(400, one)
+    await world.pass(1400, one)
     expect(only(one.requests).refreshToken).toBe('refresh-1')
     one.requests[0]?.answer(tokensOf(2, world.storeTime))
     expect((await result).accessToken).toBe('access-2')
@@ -232,7 +232,7 @@ describe('after a crash', () => {
     await crash(world)
     const one = world.process()
     const result = caught(one.refresher.refresh(row))
-    await world.pass(1500, one)
+    await world.pass(2500, one)
     only(one.requests).fail(refused('invalid_grant'))
     const error = await result
     expect(error).toBeInstanceOf(AuthorizationRequiredError)
@@ -282,7 +282,7 @@ describe('a late finisher', () => {
     const first = one.refresher.refresh(row)
     await settle()
     const second = two.refresher.refresh(row)
-    await world.pass(2000, two)
+    await world.pass(2500, two)
     expect(two.requests).toHaveLength(1)
     return { world, one, two, first, second, request: only(one.requests), takeover: only(two.requests) }
   }

@@ -50,12 +50,19 @@ export class WatchedStore {
     this.#held = []
   }
 
-  /** Tells what was held back; or, with `lost`, forgets it and says so. */
-  release(lost = false): void {
+  /** Tells what was held back. */
+  release(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    if (lost) for (const { onGap } of this.#watchers) onGap()
-    else for (const tell of held) tell()
+    for (const tell of held) tell()
+  }
+
+  /** Loses what was held back. Nobody notices before the function that it returns is called. */
+  lose(): () => void {
+    this.#held = undefined
+    return () => {
+      for (const { onGap } of this.#watchers) onGap()
+    }
   }
 
   async #tell(id: string): Promise<void> {
