@@ -1,5 +1,5 @@
 // Opening a PostgreSQL vault: many processes at once, versions side by side, roles and their rights, what cannot keep one.
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -32,13 +32,22 @@ function changed(
   return Object.assign(new URL(url), parts).href
 }
 
+/** What a process says next. */
+function said(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', (code) => reject(new Error(`A process ended with ${code}.`)))
+  })
+}
+
 describe('many processes that open a new vault at the same moment', () => {
   it('agree: one sets it up, the others find it', async () => {
     const { url, schema } = place()
-    const at = String(Date.now() + 1500)
-    const eight = Array.from({ length: 8 }, () => run(process.execPath, [program, 'open-at', url, at]))
-    const printed = (await Promise.all(eight)).map(({ stdout }) => stdout.trim())
-    expect(printed).toEqual(Array(8).fill('0 keys'))
+    const eight = Array.from({ length: 8 }, () => fork(program, ['open-when-told', url], { execArgv: [] }))
+    await Promise.all(eight.map(said))
+    const printed = eight.map(said)
+    for (const each of eight) each.send('go')
+    expect(await Promise.all(printed)).toEqual(Array(8).fill('0 keys'))
     expect(await database.sql(`SELECT steps, oldest FROM ${schema}.version`)).toEqual([
       { steps: migrations.length, oldest: 1 },
     ])

@@ -3,14 +3,15 @@
 import pg from 'pg'
 import { openPostgresStore } from '../../src/vault/postgres-store.ts'
 
-const [task, url = '', ...more] = process.argv.slice(2)
+const [task, url = ''] = process.argv.slice(2)
 
-if (task === 'open-at') {
-  const [at] = more
-  await new Promise((resolve) => setTimeout(resolve, Number(at) - Date.now()))
+if (task === 'open-when-told') {
+  process.send?.('ready')
+  await new Promise((resolve) => process.once('message', resolve))
   const store = await openPostgresStore(url)
-  process.stdout.write(`${(await store.keys()).length} keys`)
+  process.send?.(`${(await store.keys()).length} keys`)
   await store.close()
+  process.disconnect()
 }
 
 if (task === 'close' || task === 'forget-to-close') {
