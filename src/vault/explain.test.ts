@@ -95,6 +95,23 @@ describe('a connection in order', () => {
     ])
   })
 
+  it('is being refreshed; and when whoever did that died, another takes over', async () => {
+    const store = memoryStore({ now: () => world.now })
+    const vault = await open({}, { store, key: generateKey() })
+    const { id } = await vault.save(ada, world.granted())
+    world.pass(3601)
+    await store.acquireLease(id, 1, 'a process that dies', 15_000)
+    await store.writeIntent(id, 'a process that dies', 1, 'hash', 15_000)
+    const { status, upcoming } = await explain(vault)
+    expect([status, upcoming[0]?.type]).toEqual(['refreshing', 'lease_ends'])
+    await renew(vault, 16)
+    expect((await explain(vault)).timeline).toMatchObject([
+      { type: 'connected' },
+      { type: 'lease_taken_over', text: expect.stringContaining('stopped before the end') },
+      { type: 'refreshed' },
+    ])
+  })
+
   it('changes nothing and asks nobody', async () => {
     const store = memoryStore({ now: () => world.now })
     const vault = await open({}, { store, key: generateKey() })
@@ -183,6 +200,20 @@ describe('a dead grant', () => {
         const tokens = world.granted()
         await vault.save(ada, tokens)
         await refreshTokenGrant(world.provider(), world.server.client(), tokens, { now: () => world.now })
+        await fail(vault)
+        return vault
+      },
+    ],
+    [
+      'reused_elsewhere',
+      'likely',
+      async () => {
+        const vault = await open()
+        const { accessToken: access_token, refreshToken: refresh_token } = world.granted()
+        const found = { ...ada, scope: 'a b', access_token, refresh_token, expires_at: world.now + 3_600_000 }
+        const { imported } = await vault.import(new TextEncoder().encode(JSON.stringify([found])))
+        expect(imported).toBe(1)
+        world.server.script('refresh', [{ error: 'invalid_grant' }])
         await fail(vault)
         return vault
       },

@@ -53,6 +53,21 @@ describe('a survey', () => {
     expect((await vault.survey()).connections).toMatchObject({ active: 1, due: 1, overdue: 1 })
   })
 
+  it('lets others have a turn', async () => {
+    const store = memoryStore({ now: () => world.now })
+    const vault = await world.open({ store, key: generateKey() })
+    await vault.save(ada, world.granted())
+    const [row] = await store.list({ tenant: 'default' })
+    if (row === undefined) throw new Error('no row')
+    let pages = 200
+    store.list = () => (pages-- > 0 ? Array.from({ length: 500 }, () => row) : [])
+    let turns = 0
+    const timer = setInterval(() => (turns += 1))
+    expect((await vault.survey()).connections.active).toBe(100_000)
+    clearInterval(timer)
+    expect(turns).toBeGreaterThan(1)
+  })
+
   it('goes through many pages, and keeps to its tenant', async () => {
     const store = memoryStore({ now: () => world.now })
     const key = generateKey()

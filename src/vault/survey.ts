@@ -47,6 +47,8 @@ export interface VaultSurvey {
 }
 
 const pageSize = 500
+/** How long the walk keeps others of this process from running, in milliseconds, about: a store in a file never waits. */
+const turnMs = 10
 const overdueMs = 60 * 60_000
 /** Of so many of a provider it is looked up since when they fail, and their ids are given. */
 const sampleSize = 3
@@ -55,11 +57,16 @@ const sampleSize = 3
 export async function surveyVault(inside: Interior): Promise<VaultSurvey> {
   const { store, tenant } = inside
   const found = new Map<string, Tally>()
+  let turn = performance.now()
   for (let rows = await store.list({ tenant }, { limit: pageSize }); rows.length > 0; ) {
     for (const row of rows) {
       const tally = found.get(row.provider) ?? new Tally(row.provider)
       found.set(row.provider, tally)
       tally.add(row, inside)
+    }
+    if (performance.now() - turn > turnMs) {
+      await new Promise((resolve) => setTimeout(resolve))
+      turn = performance.now()
     }
     const after = rows.length < pageSize ? undefined : rows.at(-1)
     rows = after === undefined ? [] : await store.list({ tenant }, { limit: pageSize, after })
