@@ -29,6 +29,7 @@ export interface Call {
 export class CallerWitness {
   readonly #world: World
   readonly #calls = new Set<Call>()
+  readonly #begunAt: number[] = []
   #number = 0
   #recovered = false
 
@@ -52,6 +53,7 @@ export class CallerWitness {
     const row = storeWitness.rowOf(slot)
     const call = { number: this.#number, process, slot, name, request, startedAt: scheduler.ms, row }
     this.#calls.add(call)
+    this.#begunAt.push(scheduler.ms)
     this.#world.count('calls')
     this.#world.note(process, () => `call ${call.number}: ${name} of ${slot.address.user}`)
     this.#world.scheduler.after(this.#boundMs(), () => this.#overdue(call))
@@ -78,6 +80,11 @@ export class CallerWitness {
     this.#calls.delete(call)
     this.#world.note(call.process, () => `call ${call.number} returns`)
     this.#world.count(`returned: ${call.name}`)
+  }
+
+  /** How many calls began since then. */
+  begunSince(ms: number): number {
+    return this.#begunAt.filter((at) => at > ms).length
   }
 
   /** Whether somebody asked that process to refresh by force, whatever pause is left. */

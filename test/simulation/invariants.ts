@@ -9,6 +9,8 @@ export const invariants = {
   'send-in-time':
     'A refresh request is not sent any more once the lease that its intent prolonged has run out.',
   'back-off': 'Nobody asks a provider again before the pause is over that the last failure left on the row.',
+  hammer:
+    'Within the life of a token a provider gets no more refresh requests for a connection than there were calls, twenty, and three a minute.',
   'lease-write':
     'Nobody changes a row without its lease; except for a late answer, which is saved as long as nobody saved anything newer, and leaves the lease and the intent of another alone.',
   generation: 'A generation only grows, by one, with each token set that is saved.',

@@ -119,7 +119,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
     caughtBy: ['false-death'],
     source: {
       file: 'vault/refresh-failure.ts',
-      from: "if (isTransient(error)) return 'transient'",
+      from: "if (isTransient(error)) return isFromGateway(error.status) ? 'uncertain' : 'transient'",
       to: "if (isTransient(error)) return 'dead'",
     },
   },
@@ -139,6 +139,139 @@ export const mutations: Readonly<Record<string, Mutation>> = {
       file: 'vault/token-cache.ts',
       from: '[user, provider]',
       to: '[provider]',
+    },
+  },
+  'late-request': {
+    what: 'a process that stood still sends all the same',
+    caughtBy: ['send-in-time'],
+    source: { file: 'vault/refresh-attempt.ts', from: 'await lease.assertInTime()', to: '' },
+  },
+  'generation-skipped': {
+    what: 'a generation grows by two',
+    caughtBy: ['generation'],
+    source: {
+      file: 'vault/memory-connections.ts',
+      from: '...fresh, generation: generation + 1 }',
+      to: '...fresh, generation: generation + 2 }',
+    },
+  },
+  'order-of-reading': {
+    what: 'of two answers the one that was read last counts',
+    caughtBy: ['newest'],
+    source: {
+      file: 'vault/refresh-answer.ts',
+      from: 'if (current.grantedAt !== this.#lease.row.grantedAt) return false',
+      to: 'return this.#tokens.receivedAt.getTime() > current.receivedAt',
+    },
+  },
+  'late-answer-dropped': {
+    what: 'an answer is saved only by who still has the lease',
+    caughtBy: ['loss', 'newest'],
+    source: {
+      file: 'vault/refresh-answer.ts',
+      from: 'let base = this.#lease.row',
+      to: 'let base = this.#lease.row\n    if (!(await this.#parts.store.extendLease(base.id, this.#lease.owner, 60_000))) return undefined',
+    },
+  },
+  'verdict-lost': {
+    what: 'a dead grant is not marked',
+    caughtBy: ['dead-probe'],
+    store: replacing((store) => ({
+      markNeedsReconnect: (id: string, owner: string) => store.releaseLease(id, owner),
+    })),
+  },
+  'told-twice': {
+    what: 'each event is told twice',
+    caughtBy: ['one-event'],
+    source: {
+      file: 'vault/event-stream.ts',
+      from: 'for (const listener of this.#listeners) tell(listener, next)',
+      to: 'for (const listener of this.#listeners) for (const _ of [1, 2]) tell(listener, next)',
+    },
+  },
+  'told-in-any-order': {
+    what: 'what is told of a connection does not wait for what is told before',
+    caughtBy: ['event-order'],
+    source: {
+      file: 'vault/event-stream.ts',
+      from: 'this.#lines.get(id) ?? Promise.resolve()',
+      to: 'Promise.resolve()',
+    },
+  },
+  'wait-for-ever': {
+    what: 'who waits for another process never looks again',
+    caughtBy: ['starve'],
+    source: {
+      file: 'vault/refresh-run.ts',
+      from: 'await sleep(pauseMs, this.#around.closing)',
+      to: 'await sleep(1e9, this.#around.closing)',
+    },
+  },
+  'valid-token-withheld': {
+    what: 'a valid token is not served when its renewal fails',
+    caughtBy: ['served'],
+    source: {
+      file: 'vault/connection-reader.ts',
+      from: 'if (isUsable()) return tokens\n      throw error',
+      to: 'throw error',
+    },
+  },
+  'expired-token-served': {
+    what: 'an expired token is served when its renewal fails',
+    caughtBy: ['fresh'],
+    source: {
+      file: 'vault/connection-reader.ts',
+      from: 'if (isUsable()) return tokens\n      throw error',
+      to: 'return tokens',
+    },
+  },
+  'wrong-error': {
+    what: 'a dead connection throws no error of ours',
+    caughtBy: ['error'],
+    source: {
+      file: 'vault/connection-reader.ts',
+      from: "if (row.status !== 'active') return this.#refuse(row, request)",
+      to: "if (row.status !== 'active') throw new Error('dead')",
+    },
+  },
+  'user-blamed': {
+    what: 'an interrupted refresh is taken for a revocation',
+    caughtBy: ['blame'],
+    source: {
+      file: 'vault/refresh-attempt.ts',
+      from: "const reason = interrupted ? 'interrupted' : diagnose(error).reason",
+      to: 'const reason = diagnose(error).reason',
+    },
+  },
+  'nothing-is-due': {
+    what: 'the scheduler finds nothing to do',
+    caughtBy: ['schedule'],
+    store: replacing(() => ({ nextDue: () => [] })),
+  },
+  'always-due': {
+    what: 'a refreshed connection is due at once',
+    caughtBy: ['hammer', 'livelock'],
+    store: replacing((store) => ({
+      saveTokens: (id: string, owner: string, generation: number, grant: Grant, note: string) =>
+        store.saveTokens(id, owner, generation, { ...grant, dueAt: grant.receivedAt }, note),
+    })),
+  },
+  'never-forgotten': {
+    what: 'what was told of each event is remembered for ever',
+    caughtBy: ['leak'],
+    source: {
+      file: 'vault/event-stream.ts',
+      from: 'this.#waiting.push(event)\n',
+      to: 'this.#waiting.push(event)\n    this.#toldBefore.add(String(performance.now()))\n',
+    },
+  },
+  'busy-waiting': {
+    what: 'who waits for another process looks again at once',
+    caughtBy: ['livelock'],
+    source: {
+      file: 'vault/refresh-run.ts',
+      from: 'Math.min(250, 15 * 1.5 ** turn)',
+      to: '0',
     },
   },
 }

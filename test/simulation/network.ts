@@ -150,7 +150,7 @@ function lose(reply: Reply, fault: Fault | undefined): Reply | 'broken' | undefi
   if (fault === 'answer_broken') return 'broken'
   if (fault === 'answer_cut')
     return { ...reply, cut: true, says: reply.status === 200 ? 'unknown' : 'failed' }
-  if (fault === 'answer_504') return { status: 504, text: '<html>Gateway Time-out</html>', says: 'failed' }
+  if (fault === 'answer_504') return { status: 504, text: '<html>Gateway Time-out</html>', says: 'unknown' }
   return reply
 }
 

@@ -2,12 +2,17 @@
 // everything heals, and everything has to work again.
 import { TokenSet } from '../../src/oauth/index.ts'
 import type { Vault } from '../../src/vault/index.ts'
+import { collectionsIn } from './held.ts'
 import type { IssuedAccessToken } from './provider.ts'
 import { Random } from './random.ts'
 import { act, named, type VaultProcess } from './vault-process.ts'
 import type { Slot, World } from './world.ts'
 
 const scopes = ['a', 'b', 'c']
+/** Every so many seeds the memory of each process is looked into: that takes some milliseconds. */
+const memoryEvery = 10
+/** A ring of fixed size. */
+const opened = 'OpenedTokens.#opened'
 
 /** The people of a world. */
 export class People {
@@ -133,8 +138,9 @@ export class People {
       for (const process of this.#world.processes.filter(({ isUp }) => isUp)) process.ask(slot, {}, false)
     await scheduler.wait(10 * 60_000, people)
     this.#world.callers.atTheEnd()
-    for (const slot of this.#world.slots) this.#world.losses.atTheEnd(slot)
+    this.#judgeMemory()
     await this.#close()
+    for (const slot of this.#world.slots) this.#world.losses.atTheEnd(slot)
   }
 
   /** Nobody has asked for a quarter of an hour: whatever is in use must be fresh all the same. */
@@ -148,7 +154,26 @@ export class People {
       const leftMs = (row.expiresAt ?? Number.POSITIVE_INFINITY) - this.#world.storeClock()
       // Without an early window a token has to end before it is due.
       const lateMs = parameters.earlySeconds === 0 ? 90_000 : 0
-      if (leftMs < -lateMs) this.#world.violate('schedule', `the token of ${row.user} ended ${-leftMs} ms ago`)
+      if (leftMs < -lateMs)
+        this.#world.violate('schedule', `the token of ${row.user} ended ${-leftMs} ms ago`)
+    }
+  }
+
+  /** What a process holds may grow with its connections, not with what it did. */
+  #judgeMemory(): void {
+    const { seed, connections, cacheSize } = this.#world.parameters
+    if (seed % memoryEvery !== 0) return
+    for (const process of this.#world.processes.filter(({ isUp }) => isUp)) {
+      if (process.vault === undefined) continue
+      const held = collectionsIn(process.vault)
+      this.#world.count('vaults looked into')
+      this.#world.coverage.set(
+        'collections found',
+        (this.#world.coverage.get('collections found') ?? 0) + held.length,
+      )
+      for (const { where, size } of held)
+        if (size > Math.max(8 + 4 * connections, where === opened ? 2 * cacheSize : 0))
+          this.#world.violate('leak', `${process.name} holds ${size} in ${where}`)
     }
   }
 

@@ -10,6 +10,7 @@ export type GrantEnd = 'user' | 'client' | 'reuse'
 export interface SimulatedGrant {
   /** The order of all consents. */
   number: number
+  provider: SimulatedProvider
   /** Whose it is: the index of a connection. */
   slot: number
   scopes: readonly string[]
@@ -76,7 +77,7 @@ export class SimulatedProvider {
   consent(slot: number, scopes: readonly string[]): IssuedAccessToken {
     const number = this.grants.length + 1
     const grant = {
-      ...{ number, slot, scopes, ended: undefined, endedAt: 0, endSentAt: 0 },
+      ...{ number, provider: this, slot, scopes, ended: undefined, endedAt: 0, endSentAt: 0 },
       ...{ keptAt: undefined, refreshTokens: [] },
     }
     this.grants.push(grant)

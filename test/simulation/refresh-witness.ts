@@ -173,9 +173,26 @@ export class RefreshWitness {
     const pauseMs = attempt.retryAt - this.#world.storeClock()
     const isForced = this.#world.callers.isForced(request.process, row?.user ?? '')
     if (pauseMs > 0 && !isForced) violate('back-off', `though ${pauseMs} ms of the pause were left`)
+    this.#judgeRate(request, attempt, violate)
     for (const earlier of this.requests)
       if (earlier.attempt?.rowId === attempt.rowId && earlier.attempt.generation === attempt.generation)
         this.#judgeAfter(earlier, attempt, violate)
+  }
+
+  #judgeRate(
+    { grant }: RefreshRequest,
+    { rowId }: Attempt,
+    violate: (id: InvariantId, what: string) => void,
+  ): void {
+    const { scheduler, callers } = this.#world
+    const provider = grant?.provider
+    if (provider === undefined) return
+    const { lifetimeSeconds } = provider.behaviour
+    const since = scheduler.ms - lifetimeSeconds * 1000
+    const recent = this.requests.filter(({ attempt, sentAt }) => attempt?.rowId === rowId && sentAt > since)
+    const calls = callers.begunSince(since)
+    if (recent.length > 20 + calls + lifetimeSeconds / 20)
+      violate('hammer', `as number ${recent.length} in a token's life, with ${calls} calls`)
   }
 
   #judgeAfter(

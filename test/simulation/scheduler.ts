@@ -13,6 +13,8 @@ export interface Actor {
 /** Something that is to happen. */
 export interface Step {
   at: number
+  /** When it would happen if its actor ran. */
+  readonly due: number
   order: number
   actor: Actor | undefined
   run: (() => void) | undefined
@@ -39,7 +41,8 @@ export class Scheduler {
   /** @param actor without one it is the world's own: no process can run because of it. */
   after(ms: number, run: () => void, actor?: Actor): Step {
     this.#order += 1
-    const step = { at: this.ms + Math.max(0, ms), order: this.#order, actor, run }
+    const at = this.ms + Math.max(0, ms)
+    const step = { at, due: at, order: this.#order, actor, run }
     this.#push(step)
     return step
   }
@@ -52,6 +55,13 @@ export class Scheduler {
   /** Resolves after that time, in a step of the actor. */
   wait(ms: number, actor: Actor): Promise<void> {
     return new Promise((resolve) => this.after(ms, resolve, actor))
+  }
+
+  /** What an actor that stood still has not done yet is due now. */
+  goOn(actor: Actor): void {
+    actor.stoppedUntil = Math.min(actor.stoppedUntil, this.ms)
+    for (const step of this.#heap) if (step.actor === actor) step.at = Math.max(this.ms, step.due)
+    this.#heap.sort((one, other) => (isBefore(one, other) ? -1 : 1))
   }
 
   /** Steps that are to come yet, for an actor. */

@@ -135,7 +135,7 @@ export class VaultProcess implements Actor {
   /** It runs again, from now on. */
   goOn(): void {
     const { ms } = this.#world.scheduler
-    this.stoppedUntil = Math.min(this.stoppedUntil, ms)
+    this.#world.scheduler.goOn(this)
     for (const stop of this.stops) stop.toMs = Math.max(stop.fromMs, Math.min(stop.toMs, ms))
   }
 
