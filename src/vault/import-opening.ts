@@ -43,15 +43,16 @@ async function useBytes(
 ): Promise<void> {
   if (kind === 'json') return use(kind, jsonSource(bytes, now))
   if (kind !== 'bundle') throw argumentError(`${bytes.name} is a file; the files of ${kind} are in a folder.`)
-  if (passphrase === undefined || passphrase === '')
+  const word = typeof passphrase === 'function' ? await passphrase() : passphrase
+  if (typeof word !== 'string' || word === '')
     throw argumentError(`${bytes.name} is a bundle: give its passphrase.`)
-  return use(kind, await bundleSource(bytes, passphrase))
+  return use(kind, await bundleSource(bytes, word))
 }
 
 async function useFolder(
   inside: Interior,
   path: string,
-  { providers = [] }: ImportOptions,
+  { providers = [], candidates = providers }: ImportOptions,
   kind: ImportKind | undefined,
   use: (kind: ImportKind, opened: ImportSource) => Promise<void>,
 ): Promise<void> {
@@ -59,7 +60,7 @@ async function useFolder(
     const { mcpRemoteFolders, mcpRemoteSource } = await import('./import-mcp-remote.node.ts')
     const versions = await mcpRemoteFolders(path)
     if (versions !== undefined)
-      return use(kind, mcpRemoteSource(versions, inside.now, clientsOf(inside, providers)))
+      return use(kind, mcpRemoteSource(versions, inside.now, clientsOf(inside, candidates)))
   }
   if (kind === 'gumcp') {
     const { gumcpFolder, gumcpSource } = await import('./import-gumcp.node.ts')

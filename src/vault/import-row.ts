@@ -54,11 +54,11 @@ export class ConnectionImporter {
    * @throws {StoreError} {@link KeyError} when the store can take none.
    */
   async import(found: Found): Promise<ImportedItem | undefined> {
-    const { user, as, providers } = this.#options
+    const { user, as, defaultUser, providers } = this.#options
     if (user !== undefined && found.user !== user) return undefined
     if (providers !== undefined && found.provider !== undefined && !providers.includes(found.provider))
       return undefined
-    const item = described(found, as)
+    const item = described(found, as ?? found.user ?? defaultUser)
     if ('why' in found) return { ...item, outcome: 'refused', why: sentence(found.why) }
     const known = await this.#known(found.provider)
     const providerId = 'provider' in known ? known.provider.id : found.provider
@@ -74,7 +74,7 @@ export class ConnectionImporter {
   }
 
   #placeOf({ user, provider, account = 'default' }: FoundGrant): RowAddress | { why: string } {
-    const whose = this.#options.as ?? user
+    const whose = this.#options.as ?? user ?? this.#options.defaultUser
     if (whose === undefined) return { why: 'it says of no user whose it is: say as whom to import it' }
     try {
       assertAddress({ user: whose, provider, account }, true)
@@ -220,9 +220,10 @@ function refused(why: string): Verdict {
   return { outcome: 'refused', why: sentence(why) }
 }
 
-function described(found: Found, as: string | undefined): Omit<ImportedItem, 'outcome'> {
-  const { place, provider, account } = found
-  const user = as ?? found.user
+function described(
+  { place, provider, account }: Found,
+  user: string | undefined,
+): Omit<ImportedItem, 'outcome'> {
   return {
     place,
     ...(user === undefined ? {} : { user }),

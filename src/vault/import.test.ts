@@ -220,7 +220,7 @@ describe('mcp-remote', () => {
 
   it('gives what belongs to a client that is configured here, and says how the rest could', async () => {
     const path = folderWith(files)
-    const result = await imported(path, { providers: ['slack', 'linear-mcp'], as: 'ada' })
+    const result = await imported(path, { candidates: ['slack', 'linear-mcp'], defaultUser: 'ada' })
     expect(result).toMatchObject({ from: 'mcp-remote', imported: 1, refused: 2 })
     const tokens = await tokensAt('ada', 'linear-mcp')
     expect(tokens).toMatchObject({

@@ -14,17 +14,21 @@ export type ImportKind = 'bundle' | 'gumcp' | 'mcp-remote' | 'json'
 export interface ImportOptions {
   /** What the source is. Default: found out. */
   from?: ImportKind | undefined
-  /** Of a bundle. */
-  passphrase?: string | undefined
+  /** Of a bundle; a function is asked only when the source is one. */
+  passphrase?: string | (() => string | Promise<string>) | undefined
   /** Only the connections of this user of the source. */
   user?: string | undefined
-  /** Whose they become, instead of the source's user; needed where the source knows no users (mcp-remote). */
+  /** Whose they become, instead of the source's user. */
   as?: string | undefined
-  /**
-   * Only connections of these providers. For mcp-remote: the providers whose client may be the one that tokens were
-   * issued to; there it is needed.
-   */
+  /** Whose they become where the source does not say: mcp-remote knows no users, JSON need not name one. */
+  defaultUser?: string | undefined
+  /** Only connections of these providers. */
   providers?: readonly string[] | undefined
+  /**
+   * For mcp-remote: the providers whose client may be the one that tokens were issued to. Default: `providers`; without
+   * either nothing of mcp-remote can be imported.
+   */
+  candidates?: readonly string[] | undefined
   /** Puts what is imported in place of another connection that is kept at the same address. Default `false`. */
   replace?: boolean | undefined
   /** Says what would happen, and changes nothing. Default `false`. */
@@ -105,7 +109,7 @@ function assertOptions(source: string | Uint8Array, options: ImportOptions): voi
     throw argumentError(
       'vault.import: the source is the path of a file or folder, or the bytes of a bundle or JSON.',
     )
-  for (const name of ['user', 'as'] as const) {
+  for (const name of ['user', 'as', 'defaultUser'] as const) {
     const value: unknown = options[name]
     if (value !== undefined && (typeof value !== 'string' || value === ''))
       throw argumentError(`vault.import: ${name} must be a non-empty text.`)

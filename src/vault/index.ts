@@ -39,7 +39,6 @@ export type {
   SkippedProvider,
 } from './freshness.ts'
 export type { Imported, ImportedItem, ImportKind, ImportOptions } from './import.ts'
-export { importKindOf } from './import-kind.ts'
 export { keyFile } from './key-file.ts'
 export { type KeychainEntry, type KeychainOptions, keychain } from './key-keychain.ts'
 export {

@@ -1,11 +1,10 @@
 // `toolgrant import <path>`: connections from a bundle, from another program's files, from JSON (row P47).
 import { resolve } from 'node:path'
-import { type ImportedItem, type ImportKind, type ImportOptions, importKindOf } from '../../vault/index.ts'
+import type { ImportedItem, ImportKind, ImportOptions } from '../../vault/index.ts'
 import type { CommandContext } from '../context.ts'
 import { type ExitCode, exitCodes } from '../exit-code.ts'
 import { printable } from '../output.ts'
 import { type PassphraseOptions, passphraseFor } from '../passphrase.ts'
-import { whileSpinning } from '../spinner.ts'
 
 /** Options of {@link importSource}. */
 export interface ImportSourceOptions extends PassphraseOptions {
@@ -25,18 +24,17 @@ export async function importSource(
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
   const source = resolve(path)
-  const kind = options.from ?? (await importKindOf(source))
-  const isMcpRemote = kind === 'mcp-remote'
   const vault = await context.vault()
+  const providers = options.provider && (await idsOf(context, options.provider))
   const given: ImportOptions = {
-    ...{ from: options.from, user: options.user, replace: options.replace, dryRun: options.dryRun, signal },
-    // mcp-remote knows no users: what it has is of whoever runs the command.
-    as: options.as ?? (isMcpRemote ? await context.user(undefined) : undefined),
-    providers: options.provider ?? (isMcpRemote ? await candidates(context) : undefined),
-    ...(kind === 'bundle' ? { passphrase: await passphraseFor(context, options, false) } : {}),
+    ...{ from: options.from, user: options.user, as: options.as, providers, signal },
+    ...{ replace: options.replace, dryRun: options.dryRun, defaultUser: await context.user(undefined) },
+    candidates: providers ?? (await withClient(context)),
+    passphrase: () => passphraseFor(context, options, false),
   }
   const onItem = (item: ImportedItem) => say(context, item)
-  const result = await whileSpinning(output, 'Importing …', () => vault.import(source, { ...given, onItem }))
+  // No spinner: a person may be asked for the passphrase meanwhile.
+  const result = await vault.import(source, { ...given, onItem })
   const { imported, unchanged, newerHere, refused } = result
   const would = options.dryRun ? 'would be ' : ''
   output.note(
@@ -63,8 +61,13 @@ function say(
 }
 
 /** Whose client the tokens of mcp-remote may belong to: every provider that has one here. */
-async function candidates(context: CommandContext): Promise<readonly string[]> {
+async function withClient(context: CommandContext): Promise<readonly string[]> {
   const config = await context.config()
   const all = await config.allProviders()
   return all.filter(({ id }) => config.hasClient(id)).map(({ id }) => id)
+}
+
+/** A former id (`twitter`) is the id (`x`). */
+function idsOf(context: CommandContext, named: readonly string[]): Promise<readonly string[]> {
+  return Promise.all(named.map(async (id) => (await (await context.config()).provider(id)).id))
 }
