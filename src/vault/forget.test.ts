@@ -58,6 +58,19 @@ describe('forgetting a person', () => {
     expect(await vault.forget('ada')).toEqual({ user: 'ada', connections: [], pending: 0, unrevoked: [] })
   })
 
+  it('is written down: each connection, and the whole', async () => {
+    const store = memoryStore({ now: () => world.now })
+    const vault = await world.open({ store, key: generateKey() })
+    await vault.save(ada, world.granted())
+    await vault.forget('ada')
+    const lines = []
+    for await (const { action, user, detail } of vault.audit.lines()) lines.push({ action, user, detail })
+    expect(lines.slice(-2)).toEqual([
+      { action: 'disconnect', user: 'ada', detail: { revoked: true, confirmed: true } },
+      { action: 'forget', user: 'ada', detail: { connections: 1, pending: 0, unrevoked: 0 } },
+    ])
+  })
+
   it('leaves the same user of another tenant alone', async () => {
     const [one] = await pair({ tenant: 'one' })
     const other = await world.open({ tenant: 'two' })

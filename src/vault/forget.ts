@@ -23,6 +23,16 @@ export async function forgetUser(
 ): Promise<Forgotten> {
   if (user === undefined) throw argumentError('vault.forget needs the id of a user.')
   assertAddress({ user }, false)
+  return inside.audit.change(
+    { action: 'forget', user },
+    () => endEverything(inside, user, options),
+    ({ connections, pending, unrevoked }) => ({
+      detail: { connections: connections.length, pending, unrevoked: unrevoked.length },
+    }),
+  )
+}
+
+async function endEverything(inside: Interior, user: string, options: ForgetOptions): Promise<Forgotten> {
   const { store, tenant } = inside
   const person = personKey(tenant, user)
   // Before anything is looked for: what is saved later than this sees the mark, what is saved earlier is found.
@@ -39,12 +49,8 @@ export async function forgetUser(
   options.signal?.throwIfAborted()
   const pending = await store.forgetUser(tenant, user, person)
   const alive = ended.filter(({ revoked, confirmed }) => !revoked || confirmed === false)
-  return {
-    user,
-    connections: ended,
-    pending,
-    unrevoked: [...new Set(alive.map(({ connection }) => connection.provider))],
-  }
+  const unrevoked = [...new Set(alive.map(({ connection }) => connection.provider))]
+  return { user, connections: ended, pending, unrevoked }
 }
 
 /** Ends connections, several at a time. The first trouble of the store is thrown when all that had begun is over. */
@@ -78,7 +84,7 @@ async function endOne(
   const row = await inside.store.markRevoked(id)
   if (row === undefined) return undefined
   return inside.audit.change(
-    { action: 'forget', user, connections: [{ id, provider, account }] },
+    { action: 'disconnect', user, connections: [{ id, provider, account }] },
     () => disconnectRow(inside, row, options, 'forget'),
     ({ revoked, confirmed }) => ({
       detail: { revoked, ...(confirmed === undefined ? {} : { confirmed }) },

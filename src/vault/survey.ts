@@ -55,7 +55,9 @@ const sampleSize = 3
 
 /** Counts. */
 export async function surveyVault(inside: Interior): Promise<VaultSurvey> {
-  const { store, tenant } = inside
+  const { store, tenant, keys } = inside
+  // Another process may have brought a key meanwhile; without it, what that key seals looks lost.
+  if ((await store.keys()).some(({ id }) => !keys.current.has(id))) await keys.reload()
   const found = new Map<string, Tally>()
   let turn = performance.now()
   for (let rows = await store.list({ tenant }, { limit: pageSize }); rows.length > 0; ) {
