@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { ToolgrantError } from '../../src/errors.ts'
-import { fingerprint, generateKey } from '../../src/seal.ts'
+import { generateKey } from '../../src/seal.ts'
 import { Vault } from '../../src/vault/index.ts'
 import { seeded } from '../faults/random.ts'
+import { type Announced, missingIn } from './announced.ts'
 import { PowerCut, type Unsynced } from './power-cut.ts'
 import { type Recording, recordWriter } from './recording.ts'
-import type { Announced, WriterOrder } from './writer.ts'
+import type { WriterOrder } from './writer.ts'
 
 /** How much is tried. */
 export interface DurabilityOptions {
@@ -44,8 +44,8 @@ export async function checkDurability(options: DurabilityOptions): Promise<Durab
   const key = generateKey()
   const { connections, rounds, synchronous, seed } = options
   try {
-    const path = join(folder, 'vault', 'vault.db')
-    const recording = await recordWriter({ path, key, connections, rounds, synchronous, close: true })
+    const url = join(folder, 'vault', 'vault.db')
+    const recording = await recordWriter({ url, key, connections, rounds, synchronous })
     return await examine(recording, key, join(folder, 'disks'), options.cuts, seeded(seed))
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -106,33 +106,15 @@ async function look(
   }
 }
 
-/** Opens the vault as after a power cut. Newer than announced is as good. */
+/** Opens the vault as after a power cut. */
 async function missingOn(disk: string, key: string, announced: readonly Announced[]): Promise<string[]> {
   const path = join(disk, 'vault.db')
-  const missing: string[] = []
-  {
-    await using vault = await Vault.open({ url: path, key, clients: {} })
-    for (const { user, generation, fingerprint: seen } of announced) {
-      const stored = await storedAt(vault, user)
-      const isThere =
-        stored.generation > generation || (stored.generation === generation && stored.fingerprint === seen)
-      if (!isThere) missing.push(`${user}: generation ${generation} was seen, ${stored.generation} is stored`)
-    }
-  }
-  assertSound(path)
-  return missing
-}
-
-async function storedAt(vault: Vault, user: string): Promise<{ generation: number; fingerprint: string }> {
+  const vault = await Vault.open({ url: path, key, clients: {} })
   try {
-    const address = { user, provider: 'acme' }
-    const tokens = await vault.token(address)
-    const connection = await vault.connection(address)
-    return { generation: connection?.generation ?? 0, fingerprint: fingerprint(tokens.refreshToken ?? '') }
-  } catch (error) {
-    if (error instanceof ToolgrantError && error.code === 'not_connected')
-      return { generation: 0, fingerprint: '' }
-    throw error
+    return await missingIn(vault, announced)
+  } finally {
+    await vault.close()
+    assertSound(path)
   }
 }
 

@@ -2,8 +2,8 @@
 // synced any part or nothing, torn between sectors of 512 bytes. Names of files count as data of their folder.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { Announced } from './announced.ts'
 import type { Change, Recording } from './recording.ts'
-import type { Announced } from './writer.ts'
 
 /** How much of what was not synced got to the disk: none of it, all of it, or each sector by chance. */
 export type Unsynced = 'lost' | 'kept' | { random: () => number }

@@ -4,7 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Announced, WriterOrder } from './writer.ts'
+import { straceAdvice, stracePath } from '../setup/strace.ts'
+import type { Announced } from './announced.ts'
+import type { WriterOrder } from './writer.ts'
 
 /** A change of a file, or of the names in a folder. `at` counts the lines of the record, as everywhere here. */
 export type Change = { at: number; path: string } & (
@@ -41,11 +43,17 @@ export async function recordWriter(order: WriterOrder): Promise<Recording> {
   const writer = fileURLToPath(new URL('./writer.ts', import.meta.url))
   const options = ['-e', `trace=${calls}`, '-xx', '-s', `${longest}`, '-o', out]
   try {
-    await run('strace', [...options, process.execPath, writer, JSON.stringify(order)])
-    return readRecord(readFileSync(out, 'latin1'), dirname(order.path))
+    await run(strace(), [...options, process.execPath, writer, JSON.stringify(order)])
+    return readRecord(readFileSync(out, 'latin1'), dirname(order.url))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function strace(): string {
+  const path = stracePath()
+  if (path === undefined) throw new Error(straceAdvice)
+  return path
 }
 
 function run(file: string, args: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
-// The mutation of the durability check: the vault asks SQLite for less than its own `synchronous = FULL`.
+// The mutations of the durability check: the vault asks its database for less than it does.
 import { DatabaseSync } from 'node:sqlite'
+import pg from 'pg'
 
 /** SQLite's setting of that name (https://www.sqlite.org/pragma.html#pragma_synchronous). */
 export type Synchronous = 'OFF' | 'NORMAL'
@@ -13,4 +14,14 @@ export function weaken(synchronous: Synchronous): () => void {
   return () => {
     DatabaseSync.prototype.exec = exec
   }
+}
+
+/** From now on a commit waits for the disk only if the server is set so. */
+export function leaveItToTheServer(): void {
+  const { query } = pg.Client.prototype
+  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+    const [first] = args as [{ text?: unknown } | undefined]
+    if (typeof first?.text === 'string') first.text = first.text.replaceAll("THEN 'local'", "THEN 'off'")
+    return Reflect.apply(query, this, args)
+  } as typeof query
 }

@@ -1,55 +1,31 @@
-// A process whose file system calls are recorded: it refreshes connections again and again, and announces each token set
-// that a caller has been given, by its fingerprint. The provider is in the process: no network in the record.
+// A process that refreshes connections again and again, and announces each token set that a caller has been given, by its
+// fingerprint. The provider is in the process: no network in a record of what it does.
 import { writeSync } from 'node:fs'
-import { TokenSet } from '../../src/oauth/index.ts'
-import { defineProvider } from '../../src/providers/index.ts'
-import { fingerprint } from '../../src/seal.ts'
 import { Vault } from '../../src/vault/index.ts'
-import { type Synchronous, weaken } from './weaken.ts'
+import { seenBy } from './announced.ts'
+import { atProvider, consented } from './provider.ts'
+import { leaveItToTheServer, type Synchronous, weaken } from './weaken.ts'
 
 /** What it is told, as JSON in its first argument. */
 export interface WriterOrder {
-  path: string
+  /** Of the vault. */
+  url: string
   key: string
   connections: number
   rounds: number
   /** SQLite's setting of that name, in place of the vault's own. */
   synchronous?: Synchronous | undefined
-  /** Closes the vault at the end, which empties the log into the file. */
-  close: boolean
-}
-
-/** A token set that somebody has seen, as it is announced. */
-export interface Announced {
-  user: string
-  generation: number
-  fingerprint: string
+  /** The store leaves it to a PostgreSQL server whether a commit waits for the disk. */
+  leaveItToTheServer?: boolean | undefined
 }
 
 const order = JSON.parse(process.argv[2] ?? '') as WriterOrder
 if (order.synchronous !== undefined) weaken(order.synchronous)
-let issued = 0
-const vault = await Vault.open({
-  ...{ url: order.path, key: order.key },
-  clients: {
-    acme: {
-      clientId: 'client',
-      provider: defineProvider({
-        id: 'acme',
-        authorizationUrl: 'http://127.0.0.1/a',
-        tokenUrl: 'http://127.0.0.1/t',
-      }),
-    },
-  },
-  fetch: async () => Response.json(answer(), { headers: { 'cache-control': 'no-store' } }),
-})
+if (order.leaveItToTheServer === true) leaveItToTheServer()
+const vault = await Vault.open({ url: order.url, key: order.key, ...atProvider })
 const users = Array.from({ length: order.connections }, (_, index) => `user-${index}`)
 for (const user of users) {
-  const { access_token: accessToken, refresh_token: refreshToken } = answer()
-  await vault.save(
-    { user, provider: 'acme' },
-    new TokenSet({ accessToken, refreshToken, expiresAt: inAnHour() }),
-  )
+  await vault.save({ user, provider: 'acme' }, consented())
   await announce(user)
 }
 for (let round = 0; round < order.rounds; round += 1)
@@ -59,28 +35,10 @@ for (let round = 0; round < order.rounds; round += 1)
     await vault.token(address, { rejected: accessToken })
     await announce(user)
   }
-if (order.close) await vault.close()
+// Closing empties the log into the file: that is cut short, too.
+await vault.close()
 process.exit(0)
 
-function answer() {
-  issued += 1
-  return {
-    ...{ access_token: `access-${issued}`, refresh_token: `refresh-${issued}` },
-    token_type: 'Bearer',
-    expires_in: 3600,
-  }
-}
-
-function inAnHour(): Date {
-  return new Date(Date.now() + 3_600_000)
-}
-
 async function announce(user: string): Promise<void> {
-  const connection = await vault.connection({ user, provider: 'acme' })
-  const { refreshToken = '' } = await vault.token({ user, provider: 'acme' })
-  const announced: Announced = {
-    ...{ user, generation: connection?.generation ?? 0 },
-    fingerprint: fingerprint(refreshToken),
-  }
-  writeSync(1, `${JSON.stringify(announced)}\n`)
+  writeSync(1, `${JSON.stringify(await seenBy(vault, user))}\n`)
 }

@@ -1,6 +1,9 @@
 // `npm run faults`: kills, stops and cuts off real processes at every step of a refresh, and prints what became of the
 // grants. Exit code 1 when one was lost that need not have been, or a refresh token was spent twice.
 import { parseArgs } from 'node:util'
+import { checkDurability } from '../durability/check.ts'
+import { crashPostgres } from '../durability/postgres-crash.ts'
+import { measureSyncCost } from '../durability/sync-cost.ts'
 import { isSound, runCrowd } from './crowd.ts'
 import { runScenarios, runTroubles } from './harness.ts'
 import { table, totalsOf, violationsOf } from './report.ts'
@@ -15,14 +18,16 @@ const usage = `npm run faults -- [--store sqlite|postgres] [--kills 1000] [--see
   --lanes  how many scenarios run at a time, three processes each
   --lease  the lease, in milliseconds
   --only   scenarios whose fault has this text in it ("stopped after intent", "disk full")
-  --crowd  instead: 50 processes on one row of PostgreSQL, 8 on one SQLite file, a provider that takes 40 s`
+  --crowd       instead: 50 processes on one row of PostgreSQL, 8 on one SQLite file, a provider that takes 40 s
+  --durability  instead: is what was seen on the disk, after power cuts (SQLite; Linux) and killed servers (PostgreSQL)`
 
 const { values } = parseArgs({
   options: {
     ...{ store: { type: 'string' }, kills: { type: 'string', default: '1000' } },
     ...{ seed: { type: 'string', default: '1' }, lanes: { type: 'string', default: '16' } },
     ...{ lease: { type: 'string', default: '2000' }, only: { type: 'string', default: '' } },
-    ...{ crowd: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+    ...{ crowd: { type: 'boolean', default: false }, durability: { type: 'boolean', default: false } },
+    help: { type: 'boolean', default: false },
   },
 })
 const print = (line: string) => void process.stdout.write(`${line}\n`)
@@ -33,7 +38,8 @@ const progress = (label: string) => (_: Verdict, done: number, of: number) => {
 const stores: readonly StoreKind[] =
   values.store === undefined ? ['sqlite', 'postgres'] : [storeNamed(values.store)]
 if (values.help) print(usage)
-else process.exitCode = (await (values.crowd ? crowds() : faults())) ? 0 : 1
+else
+  process.exitCode = (await (values.crowd ? crowds() : values.durability ? durability() : faults())) ? 0 : 1
 
 /** Whether nothing was wrong. */
 async function faults(): Promise<boolean> {
@@ -58,6 +64,40 @@ async function crowds(): Promise<boolean> {
     } finally {
       await host.close()
     }
+  }
+  return sound
+}
+
+async function durability(): Promise<boolean> {
+  const seed = Number(values.seed)
+  let sound = true
+  if (stores.includes('sqlite')) {
+    const figures = await checkDurability({ connections: 4, rounds: 250, cuts: 500, seed })
+    const { losing } = await checkDurability({
+      connections: 4,
+      rounds: 50,
+      cuts: 50,
+      seed,
+      synchronous: 'OFF',
+    })
+    sound &&= figures.losing + figures.unsound === 0 && losing > 0
+    print(JSON.stringify({ durability: 'sqlite', seed, ...figures, losingWithSynchronousOff: losing }))
+    print(JSON.stringify({ save: 'sqlite', ...(await measureSyncCost(2000)) }))
+  }
+  if (stores.includes('postgres')) {
+    const settings = { synchronous_commit: 'off', wal_writer_delay: '10000ms' }
+    const figures = await crashPostgres({ crashes: 10, after: 200, settings })
+    const weak = await crashPostgres({ crashes: 2, after: 100, settings, leaveItToTheServer: true })
+    sound &&= figures.missing.length === 0 && weak.missing.length > 0
+    const { missing, ...rest } = figures
+    print(
+      JSON.stringify({
+        durability: 'postgres',
+        ...rest,
+        missing,
+        missingWithoutOurSetting: weak.missing.length,
+      }),
+    )
   }
   return sound
 }

@@ -1,12 +1,13 @@
 // Global set-up of the whole level: dist/ as the sources are, a PostgreSQL server, and what the machine must have besides
-// npm packages: a Chromium and a PgBouncer. Installed from Debian's packages where that is possible; otherwise the run
-// stops (no browser) or the tests that need it fail (no pooler), and it is said what to do.
+// npm packages: a Chromium, a PgBouncer and, on Linux, strace. Installed from Debian's packages where that is possible; otherwise the run
+// stops (no browser) or the tests that need it fail (the others), and it is said what to do.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chromiumPath } from './chromium.ts'
 import { buildOnce } from './dist.ts'
 import { pgbouncerAdvice, pgbouncerPath } from './pgbouncer.ts'
 import { startSharedPostgres } from './postgres.ts'
+import { straceAdvice, stracePath } from './strace.ts'
 
 /** Runs once before the first test file of the level; what it returns runs after the last. */
 export async function setup(): Promise<() => Promise<void>> {
@@ -14,6 +15,7 @@ export async function setup(): Promise<() => Promise<void>> {
   buildOnce()
   installChromium()
   installPgBouncer()
+  installStrace()
   return postgres
 }
 
@@ -32,6 +34,15 @@ function installPgBouncer(): void {
   if (pgbouncerPath() === undefined)
     process.stderr.write(
       `There is no PgBouncer, and it cannot be installed from here. ${why || ''}\n${pgbouncerAdvice}\n`,
+    )
+}
+
+function installStrace(): void {
+  if (process.platform !== 'linux' || stracePath() !== undefined) return
+  const why = canInstall('STRACE_PATH') && aptGetInstall('strace', 'for the durability check')
+  if (stracePath() === undefined)
+    process.stderr.write(
+      `There is no strace, and it cannot be installed from here. ${why || ''}\n${straceAdvice}\n`,
     )
 }
 

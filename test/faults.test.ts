@@ -1,0 +1,118 @@
+// A sample of `npm run faults`: processes that are killed, stopped and cut off at the steps of a refresh, on both stores.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isSound, runCrowd } from './faults/crowd.ts'
+import { runScenarios, runTroubles } from './faults/harness.ts'
+import { totalsOf, violationsOf } from './faults/report.ts'
+import type { Fault, Scenario } from './faults/scenario.ts'
+import { postgresHost, type StoreHost, sharedPostgresHost, sqliteHost } from './faults/store-place.ts'
+
+const leaseMs = 1500
+const hosts = new Map<'sqlite' | 'postgres', StoreHost>()
+beforeAll(async () => {
+  hosts.set('sqlite', sqliteHost())
+  hosts.set('postgres', await sharedPostgresHost())
+})
+afterAll(() => Promise.all([...hosts.values()].map((each) => each.close())))
+
+function hostOf(kind: 'sqlite' | 'postgres'): StoreHost {
+  const host = hosts.get(kind)
+  if (host === undefined) throw new Error(`There is no ${kind}.`)
+  return host
+}
+
+const at = (how: 'killed' | 'stopped', step: Extract<Fault, { kind: 'step' }>['at']): Fault => ({
+  ...{ kind: 'step', how, at: step },
+})
+const sample = (graceSeconds: number, ...faults: Fault[]): Scenario[] =>
+  faults.map((fault) => ({ fault, graceSeconds, latencyMs: 300 }))
+
+/** Before the provider has acted, or after the answer is stored: nothing is lost whatever the provider does. */
+const harmless = sample(
+  0,
+  at('killed', 'before lease'),
+  at('killed', 'before intent'),
+  at('killed', 'before request'),
+  at('killed', 'request in vain'),
+  at('killed', 'after save'),
+  at('killed', 'after failure'),
+  at('stopped', 'after intent'),
+  { kind: 'cut', what: 'request' },
+)
+/** In between: a grace window keeps the grant. */
+const mended = sample(
+  30,
+  at('killed', 'request sent'),
+  at('killed', 'before save'),
+  at('stopped', 'answer received'),
+  { kind: 'cut', what: 'answer' },
+)
+
+// Most of it is waiting: for leases to end, for slow answers.
+describe.concurrent.each([['sqlite'], ['postgres']] as const)('on %s', (kind) => {
+  it('processes that die, stand still or lose an answer cost no grant', async () => {
+    const verdicts = await runScenarios([...harmless, ...mended], { host: hostOf(kind), lanes: 6, leaseMs })
+    expect(violationsOf(verdicts)).toEqual([])
+    const { lost, kills, served, asked, reuseViolations } = totalsOf(verdicts)
+    expect({ lost, kills, reuseViolations }).toEqual({ lost: 0, kills: 8, reuseViolations: 0 })
+    expect(served).toBe(asked)
+  })
+
+  it('without a grace window, what nobody can keep is told as interrupted, after one probe', async () => {
+    const list = sample(0, at('killed', 'answer received'), at('stopped', 'before save'))
+    const verdicts = await runScenarios(list, { host: hostOf(kind), lanes: 2, leaseMs })
+    expect(violationsOf(verdicts)).toEqual([])
+    expect(verdicts.map(({ excused }) => excused).sort()).toEqual([
+      'killed between the provider’s answer and our disk',
+      'stood still past its lease between the provider’s answer and our disk',
+    ])
+    expect(verdicts.map(({ requests }) => requests)).toEqual([2, 2])
+  })
+
+  it('a crowd whose provider is slower than its lease costs one request an expiry', async () => {
+    const crowd = { processes: 5, callersEach: 4, latencyMs: 2500, leaseMs: 1000 }
+    const figures = await runCrowd({ host: hostOf(kind), ...crowd })
+    expect(figures).toMatchObject({ refreshRequests: [1, 1], served: [20, 20], reuseViolations: 0 })
+    expect(isSound(figures)).toBe(true)
+  })
+})
+
+describe.concurrent('a store in trouble in the middle of a refresh costs nothing', () => {
+  it.each([
+    ['disk full', async () => sqliteHost()],
+    ['database restarted', postgresHost],
+  ] as const)('%s', async (_trouble, open) => {
+    const host = await open()
+    try {
+      const verdicts = await runTroubles({ host, lanes: 1, leaseMs }, 'before save')
+      if (typeof verdicts === 'string') return expect(verdicts).toContain('run it as root on Linux')
+      expect(violationsOf(verdicts)).toEqual([])
+      expect(verdicts.map(({ requests }) => requests)).toEqual([1, 1])
+    } finally {
+      await host.close()
+    }
+  })
+})
+
+describe.concurrent('the harness notices a vault', () => {
+  it('whose lease keeps nobody off', async () => {
+    const list = sample(0, { kind: 'none' })
+    const verdicts = await runScenarios(list, {
+      host: hostOf('sqlite'),
+      lanes: 1,
+      leaseMs,
+      mutation: 'stolen lease',
+    })
+    expect(violationsOf(verdicts).join('\n')).toMatch(/double spend/)
+  })
+
+  it('that hands out what it did not save', async () => {
+    const list = sample(0, at('killed', 'after save'))
+    const verdicts = await runScenarios(list, {
+      host: hostOf('sqlite'),
+      lanes: 1,
+      leaseMs,
+      mutation: 'unsaved',
+    })
+    expect(violationsOf(verdicts).join('\n')).toMatch(/grant lost/)
+  })
+})
