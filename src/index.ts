@@ -5,6 +5,7 @@ export {
   CallbackError,
   ConfigurationError,
   type ErrorCode,
+  ImportError,
   InvalidResponseError,
   KeyError,
   ListenError,

@@ -103,7 +103,7 @@ describe('toolgrant export and import', () => {
   it('export writes a file for its owner alone, warns of the copy, and replaces nothing unasked', async () => {
     const first = await home.run(['export', '--out', 'mine.bundle'], { env })
     expect(first).toMatchObject({ code: 0, stdout: '' })
-    expect(first.stderr).toMatch(/1 connections are in .*mine\.bundle, 0 were moved/)
+    expect(first.stderr).toMatch(/Exported to .*mine\.bundle: 1 connection\./)
     expect(first.stderr).toMatch(/warning: .*locks the other out: use --move/)
     const path = join(home.path, 'mine.bundle')
     expect(statSync(path).mode & 0o777).toBe(0o600)

@@ -18,6 +18,8 @@ import type { Store } from './store.ts'
 const folder = mkdtempSync(join(tmpdir(), 'toolgrant-audit-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+type Sleep = (ms: number, signal: AbortSignal) => Promise<void>
+
 const key = SealingKey.parse(generateKey())
 const start = Date.UTC(2026, 0, 1)
 let now = start
@@ -38,7 +40,7 @@ afterEach(async () => {
 })
 
 function openLog(
-  changes: { level?: AuditLevel; store?: Store; tenant?: string; keyring?: Keyring } = {},
+  changes: { level?: AuditLevel; store?: Store; tenant?: string; keyring?: Keyring; sleep?: Sleep } = {},
 ): StoredAuditLog {
   const { keyring = new Keyring(key), ...others } = changes
   const log = new StoredAuditLog({
@@ -148,11 +150,18 @@ describe('what is written', () => {
 
 describe('when it is written', () => {
   it('within a second, without anybody asking', async () => {
-    const log = openLog()
+    const asked: number[] = []
+    const sleep = async (ms: number) => {
+      asked.push(ms)
+      await new Promise((resolve) => setTimeout(resolve, ms / 20))
+    }
+    const log = openLog({ sleep })
     log.record(use('one'))
+    log.record(use('two'))
     expect(await store.auditHead('default')).toBeUndefined()
-    await new Promise((resolve) => setTimeout(resolve, 1100))
-    expect(await store.auditHead('default')).toMatchObject({ seq: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(await store.auditHead('default')).toMatchObject({ seq: 2 })
+    expect(asked).toEqual([1000])
   })
 
   it('at once when 200 lines wait', async () => {

@@ -21,10 +21,10 @@ export async function createBundleFile(path: string, overwrite: boolean): Promis
   const file = await open(partial, 'wx', 0o600).catch((error: unknown) => {
     throw explained(error, target)
   })
-  let open_ = true
+  let isOpen = true
   const close = async () => {
-    if (open_) await file.close()
-    open_ = false
+    if (isOpen) await file.close()
+    isOpen = false
   }
   return {
     write: (part) => writeWhole(file, part, target),

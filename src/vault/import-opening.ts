@@ -14,7 +14,7 @@ import type { Interior } from './interior.ts'
  *
  * @throws {TypeError} `invalid_argument` when it cannot be opened, or is nothing known; {@link ImportError}.
  */
-export async function open(
+export async function withSource(
   inside: Interior,
   source: string | Uint8Array,
   options: ImportOptions,

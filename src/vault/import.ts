@@ -83,14 +83,14 @@ export async function importConnections(
   const result: Imported & { items: ImportedItem[] } = {
     ...{ from: options.from ?? 'json', imported: 0, unchanged: 0, newerHere: 0, refused: 0, items: [] },
   }
-  const { open } = await import('./import-opening.ts')
+  const { withSource } = await import('./import-opening.ts')
   const { audit } = inside
   const detail = () => ({
     ...{ from: result.from, imported: result.imported, unchanged: result.unchanged },
     ...{ newerHere: result.newerHere, refused: result.refused, dryRun: options.dryRun === true },
   })
   try {
-    await open(inside, source, options, async (kind, opened) => {
+    await withSource(inside, source, options, async (kind, opened) => {
       result.from = kind
       await importAll(inside, opened, options, (item) => count(result, item, options))
     })

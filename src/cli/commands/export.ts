@@ -31,7 +31,10 @@ export async function exportBundle(
   const { exported, moved, notExported, notMoved } = await whileSpinning(output, 'Exporting …', () =>
     vault.export({ passphrase, to, filter, move, overwrite, signal }),
   )
-  output.note(`${output.style('green', '✓')} ${exported} connections are in ${to}, ${moved} were moved.`)
+  const gone = move ? `, and ${moved} of them no longer here` : ''
+  output.note(
+    `${output.style('green', '✓')} Exported to ${to}: ${exported} connection${exported === 1 ? '' : 's'}${gone}.`,
+  )
   for (const each of notExported) output.warn(`Not exported: ${words(each)}`)
   for (const each of notMoved) output.warn(`Not moved: ${words(each)}`)
   if (!move && exported > 0)
