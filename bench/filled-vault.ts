@@ -16,12 +16,14 @@ export interface Filling {
   key: Uint8Array
   /** So many rows are overdue, the others are due in an hour; all over the file. Default 0. */
   due?: number
+  /** So long ago somebody asked for each. Default 0. */
+  usedAgoMs?: number
 }
 
 const provider = 'acme'
 
 /** Makes a vault file whose rows are `user-0`, `user-1` … at the provider `acme`, with live tokens. */
-export async function fillVault(path: string, { rows, key, due = 0 }: Filling): Promise<void> {
+export async function fillVault(path: string, { rows, key, due = 0, usedAgoMs = 0 }: Filling): Promise<void> {
   // Opened once by the vault itself, which makes the tables and writes down the key.
   await (await Vault.open({ url: `sqlite:${path}`, key, clients: {} })).close()
   const database = new DatabaseSync(path)
@@ -29,14 +31,14 @@ export async function fillVault(path: string, { rows, key, due = 0 }: Filling): 
     database.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -400000; PRAGMA wal_autocheckpoint = 100000')
     database.function('sealed', { deterministic: true }, sealer(key))
     database.exec('BEGIN IMMEDIATE')
-    insertRows(database, rows, due)
+    insertRows(database, rows, due, usedAgoMs)
     database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
   } finally {
     database.close()
   }
 }
 
-function insertRows(database: DatabaseSync, rows: number, due: number): void {
+function insertRows(database: DatabaseSync, rows: number, due: number, usedAgo: number): void {
   const now = Date.now()
   const every = due === 0 ? rows + 1 : Math.max(1, Math.floor(rows / due))
   database
@@ -46,10 +48,10 @@ function insertRows(database: DatabaseSync, rows: number, due: number): void {
        WITH RECURSIVE counter (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counter WHERE n + 1 < :rows)
        SELECT printf('00000000-0000-4000-8000-%012d', n), 'default', 'user-' || n, '${provider}', 'default', 1, 'active',
          '["notes.read","notes.write"]', :now + 3600000, :now, :now + 3300000,
-         iif(n % :every = :every - 1, :now - 1000000 + n % 1000000, :now + 3300000), 0, :now, :now, :now, :now,
+         iif(n % :every = :every - 1, :now - 1000000 + n % 1000000, :now + 3300000), 0, :now, :now - :usedAgo, :now, :now,
          (SELECT id FROM sealing_key), sealed(n) FROM counter`,
     )
-    .run({ rows, every, now })
+    .run({ rows, every, now, usedAgo })
 }
 
 /** Seals as the vault does: opening is part of what is measured. */

@@ -3,7 +3,10 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { measureAudit } from './audit.ts'
+import { measureDueTick } from './due-tick.ts'
+import { measureLockStall } from './lock-stall.ts'
 import { measureLoopbackFlow } from './loopback-flow.ts'
+import { measureMemory } from './memory.ts'
 import { measurePostgresRead } from './postgres-read.ts'
 import { measurePostgresTick } from './postgres-tick.ts'
 import { measureRefreshRace } from './refresh-race.ts'
@@ -12,6 +15,7 @@ import { measureStartUp } from './start-up.ts'
 import { measureVaultRead } from './vault-read.ts'
 
 const full = process.argv.includes('--full')
+const million = full ? 1_000_000 : 100_000
 
 const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
   start: {
@@ -24,6 +28,16 @@ const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
   session: { goal: 'ratios <= 1.05', measure: () => measureSessionFetch() },
   read: { goal: 'ratio <= 1.3', measure: () => measureVaultRead(500) },
   readCold: { goal: 'ratio <= 1.3', measure: () => measureVaultRead(10_000) },
+  readMany: { goal: 'ratio <= 1.3', measure: () => measureVaultRead(million, million) },
+  due: {
+    goal: 'ratio <= 1.2',
+    measure: () => measureDueTick(full ? [10_000, 100_000, 1_000_000] : [10_000, 100_000]),
+  },
+  lock: {
+    goal: 'storeRefusalMs <= 20, storeStallMs <= 20 where idleStallMs is',
+    measure: () => measureLockStall(),
+  },
+  memory: { goal: 'grownHeapMb <= 10', measure: () => measureMemory(million) },
   race1: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(1, 200) },
   race4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 200) },
   slow4: { goal: '1 refresh, 0 failed', measure: () => measureRefreshRace(4, 2000) },
