@@ -274,7 +274,7 @@ class Export {
     const isLeased = row.leaseUntil !== null && row.leaseUntil > store.now()
     if (this.#options.move !== true) return isLeased && row.intentAt !== null ? undefined : row
     if (row.status !== 'active') {
-      this.#held.push(row)
+      this.#held.push({ id: row.id, generation: row.generation })
       return row
     }
     const held = await store.acquireLease(row.id, row.generation, this.#owner, longestLeaseMs)

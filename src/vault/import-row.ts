@@ -161,7 +161,7 @@ export class ConnectionImporter {
     before: ConnectionRow | undefined,
     registration: Registration | undefined,
   ): Promise<boolean> {
-    const { store, sealed, events, cache, audit } = this.#inside
+    const { store, sealed, events, cache, audit, now } = this.#inside
     const { tokens } = found
     const id = before?.id ?? globalThis.crypto.randomUUID()
     const generation = (before?.generation ?? 0) + 1
@@ -170,6 +170,7 @@ export class ConnectionImporter {
       provider: registration?.provider,
       usedAt: found.usedAt ?? receivedAt,
       grantedAt: found.grantedAt ?? receivedAt,
+      aheadMs: store.now() - now(),
     }
     const put = () =>
       store.putGrant(
