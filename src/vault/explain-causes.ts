@@ -1,18 +1,18 @@
 // What explains how a connection stands: the causes that fit, the likeliest first.
-
+// Sure ones before likely ones; of alike ones, what ended or stops the connection before what is worth knowing.
 import { causesOfDeath, causesWithoutRefresh, foreseen } from './explain-dead.ts'
-import { type Facts, isOff, nameOf } from './explain-facts.ts'
+import { type Facts, isOff, lostScopes, nameOf } from './explain-facts.ts'
 import { causesOfFailure, causeWithoutClient } from './explain-failing.ts'
 import { scopeText } from './explain-timeline.ts'
 import type { Cause, ExplainedStatus } from './explanation.ts'
-import { readHistoryNote } from './history-note.ts'
 import { spanText } from './time-words.ts'
 
 const ranks = { certain: 0, likely: 1, possible: 2 } as const
 
 /** The causes that fit. Empty: there is nothing to explain. */
 export function causesOf(facts: Facts, status: ExplainedStatus): Cause[] {
-  const found = [...main(facts, status), ...clocks(facts), ...scopes(facts)]
+  const works = status === 'active' || status === 'due' || status === 'refreshing'
+  const found = [...main(facts, status), ...clocks(facts), ...(works ? reducedScopes(facts) : [])]
   const codes = new Set<string>()
   return found
     .sort((a, b) => ranks[a.certainty] - ranks[b.certainty])
@@ -52,18 +52,8 @@ function clock(offsetMs: number, whose: string): Cause {
   return { code: 'clock_off', certainty: 'possible', text }
 }
 
-/** The last time that scopes changed, some went away. */
-function scopes({ history, row }: Facts): Cause[] {
-  let before: readonly string[] | undefined
-  let lost: readonly string[] = []
-  for (const entry of history) {
-    const { scopes: now } = readHistoryNote(entry, 'connected') ?? readHistoryNote(entry, 'refreshed') ?? {}
-    if (now === undefined) continue
-    lost = before?.filter((scope) => !now.includes(scope)) ?? []
-    before = now
-  }
-  const granted: readonly string[] = JSON.parse(row.scopes)
-  const missing = lost.filter((scope) => !granted.includes(scope))
+function reducedScopes(facts: Facts): Cause[] {
+  const missing = lostScopes(facts)
   if (missing.length === 0) return []
   const text = `The grant covers less than before: ${scopeText(missing)} went away.`
   return [{ code: 'scopes_reduced', certainty: 'certain', text }]

@@ -1,6 +1,5 @@
 // Why a provider accepts a grant no longer. It says `invalid_grant` and little else (RFC 6749 section 5.2): what fits is
 // found from when tokens last came, how long this provider lets them live, and what else happened.
-
 import { consentedAt, diedAt, type Facts, lastGoodAt, lastGoodEntry, nameOf } from './explain-facts.ts'
 import type { Cause } from './explanation.ts'
 import { readHistoryNote } from './history-note.ts'
@@ -12,14 +11,18 @@ const dayMs = 86_400_000
 export function causesOfDeath(facts: Facts): Cause[] {
   const { row } = facts
   if (row.reason === 'interrupted') return [interrupted(facts), ...possiblyRevoked(facts)]
-  const found = [testing, lifetime, idle, restored, reused]
-    .map((rule) => rule(facts))
-    .filter((cause) => cause !== undefined)
+  const ended = applied([testing, lifetime, idle], facts)
+  const expired = ended.length === 0 && saysExpired(facts) ? [expiredAsSaid(facts)] : []
+  const found = [...ended, ...expired, ...applied([restored, reused], facts)]
   const revoked = revokedByUser(
     facts,
     found.every(({ certainty }) => certainty === 'possible'),
   )
   return saysRevoked(facts) ? [revoked, ...found] : [...found, revoked]
+}
+
+function applied(rules: readonly ((facts: Facts) => Cause | undefined)[], facts: Facts): Cause[] {
+  return rules.map((rule) => rule(facts)).filter((cause) => cause !== undefined)
 }
 
 /** The causes that fit a connection which has no refresh token, whether its access token has ended or will. */
@@ -38,12 +41,19 @@ export function causesWithoutRefresh(facts: Facts): Cause[] {
 
 /** What will end a grant that is alive, where that is foreseen and mendable. */
 export function foreseen(facts: Facts): Cause[] {
+  const end = testingEnd(facts)
+  if (end === undefined) return []
+  const text = `${nameOf(facts)} ends this grant at ${instantText(end)}, ${spanText(end - consentedAt(facts))} after the consent, as it does for apps in testing.`
+  return [{ code: 'app_in_testing', certainty: 'likely', text }]
+}
+
+/** The end that the answer gave the refresh token, when it is that of an app in testing. */
+function testingEnd(facts: Facts): number | undefined {
   const { tokens, provider } = facts
   const seconds = provider?.refreshTokenTestingSeconds
-  if (seconds === undefined || !tokens.readable || typeof tokens.refreshEndsAt !== 'number') return []
-  if (Math.abs(tokens.refreshEndsAt - (consentedAt(facts) + seconds * 1000)) > dayMs) return []
-  const text = `${nameOf(facts)} ends this grant at ${instantText(tokens.refreshEndsAt)}, ${spanText(seconds * 1000)} after the consent, as it does for apps in testing.`
-  return [{ code: 'app_in_testing', certainty: 'likely', text }]
+  if (seconds === undefined || !tokens.readable || typeof tokens.refreshEndsAt !== 'number') return undefined
+  const isThat = Math.abs(tokens.refreshEndsAt - (consentedAt(facts) + seconds * 1000)) <= dayMs
+  return isThat ? tokens.refreshEndsAt : undefined
 }
 
 function interrupted(facts: Facts): Cause {
@@ -66,12 +76,15 @@ function testing(facts: Facts): Cause | undefined {
   const [end, died, good] = [consentedAt(facts) + seconds * 1000, diedAt(facts), lastGoodAt(facts)]
   if (died < end - 60_000 || good > end + 60_000) return undefined
   const text = `The grant died ${spanText(died - consentedAt(facts))} after the consent: ${nameOf(facts)} ends those of an app in testing after ${spanText(seconds * 1000)}.`
-  return { code: 'app_in_testing', certainty: died - end < 2 * dayMs ? 'likely' : 'possible', text }
+  const isSoon = died - end < 2 * dayMs
+  const certainty = testingEnd(facts) !== undefined ? 'certain' : isSoon ? 'likely' : 'possible'
+  return { code: 'app_in_testing', certainty, text }
 }
 
 function lifetime(facts: Facts): Cause | undefined {
   const { provider, tokens } = facts
   const died = diedAt(facts)
+  if (testingEnd(facts) !== undefined) return undefined
   if (tokens.readable && typeof tokens.refreshEndsAt === 'number' && died >= tokens.refreshEndsAt - 60_000) {
     const text = `The refresh token was good until ${instantText(tokens.refreshEndsAt)}, as ${nameOf(facts)} had said when it issued it.`
     return { code: 'lifetime_over', certainty: 'certain', text }
@@ -82,6 +95,14 @@ function lifetime(facts: Facts): Cause | undefined {
   return { code: 'lifetime_over', certainty: 'likely', text }
 }
 
+/** Where nothing is known of its life. */
+function expiredAsSaid(facts: Facts): Cause {
+  const text = `${nameOf(facts)} says that the refresh token has expired.`
+  return { code: 'lifetime_over', certainty: 'likely', text }
+}
+
+/** Microsoft: "expired due to inactivity". */
+const idleWords = /\binactiv|\bidle\b/i
 /** Longer than any use that is not idle, where nothing is known of the provider. */
 const longIdleMs = 30 * dayMs
 
@@ -90,6 +111,10 @@ function idle(facts: Facts): Cause | undefined {
   if (seconds === null) return undefined
   const idleMs = diedAt(facts) - lastGoodAt(facts)
   const lastly = `No token was renewed for ${spanText(idleMs)}`
+  if (idleWords.test(wordsOfDeath(facts))) {
+    const text = `${lastly}; ${nameOf(facts)} says that the refresh token was idle for too long.`
+    return { code: 'idle_too_long', certainty: 'certain', text }
+  }
   if (seconds === undefined) {
     if (idleMs < longIdleMs) return undefined
     const text = `${lastly}; many providers end a grant that is idle for so long.`
@@ -141,8 +166,15 @@ function wordsOfDeath({ history }: Facts): string {
   return [note?.error, note?.description].join(' ')
 }
 
+/** Google says "expired or revoked" of every grant that is dead: that tells nothing. */
 function saysRevoked(facts: Facts): boolean {
-  return /revoked|removed|uninstalled|deauthori[sz]ed/i.test(wordsOfDeath(facts))
+  const said = wordsOfDeath(facts)
+  return /revoked|removed|uninstalled|deauthori[sz]ed/i.test(said) && !/expired/i.test(said)
+}
+
+function saysExpired(facts: Facts): boolean {
+  const said = wordsOfDeath(facts)
+  return /\bexpired\b/i.test(said) && !/revoked|invalid or expired|incorrect or expired/i.test(said)
 }
 
 function revokedByUser(facts: Facts, alone: boolean): Cause {

@@ -116,6 +116,20 @@ export function diedAt({ history, row }: Facts): number {
   return history.findLast(({ type }) => type === 'needs_reconnect')?.at ?? row.updatedAt
 }
 
+/** What the grant covered before its scopes last changed, and does not any more. */
+export function lostScopes({ history, row }: Facts): readonly string[] {
+  let before: readonly string[] | undefined
+  let lost: readonly string[] = []
+  for (const entry of history) {
+    const { scopes: now } = readHistoryNote(entry, 'connected') ?? readHistoryNote(entry, 'refreshed') ?? {}
+    if (now === undefined) continue
+    lost = before?.filter((scope) => !now.includes(scope)) ?? []
+    before = now
+  }
+  const granted: readonly string[] = JSON.parse(row.scopes)
+  return lost.filter((scope) => !granted.includes(scope))
+}
+
 /** How the provider is called in sentences. */
 export function nameOf({ provider, row }: Pick<Facts, 'provider' | 'row'>): string {
   return provider?.name ?? row.provider

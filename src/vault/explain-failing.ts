@@ -1,6 +1,5 @@
 // Why refreshes fail although the grant may be alive: we are wrong, the provider is in trouble, or the network is.
 // The words are those of RFC 6749 section 5.2 and of the providers that have their own.
-
 import { type Facts, failuresSince, isOff, nameOf } from './explain-facts.ts'
 import type { Cause, CauseCode } from './explanation.ts'
 import { type RefreshFailedNote, readHistoryNote } from './history-note.ts'

@@ -1,6 +1,5 @@
 // What will happen to a connection, and when: ends, renewals, pauses.
 // The lifetimes of refresh tokens are those of the provider's row, or of its own answer.
-
 import { consentedAt, type Facts, lastGoodAt, nameOf } from './explain-facts.ts'
 import type { ExplainedStatus, Forecast } from './explanation.ts'
 

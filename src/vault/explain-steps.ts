@@ -1,7 +1,7 @@
 // What to do about it: command lines that can be run as they are, and pages that can be opened.
 // No step spends a token or changes anything by itself.
 import type { Provider } from '../providers/index.ts'
-import { type Facts, nameOf } from './explain-facts.ts'
+import { type Facts, lostScopes, nameOf } from './explain-facts.ts'
 import type { Cause, CauseCode, ExplainedStatus, NextStep } from './explanation.ts'
 import type { ConnectionRow } from './store.ts'
 
@@ -103,7 +103,13 @@ const steps: Partial<Readonly<Record<CauseCode, Steps>>> = {
       command: 'toolgrant doctor',
     },
   ],
-  scopes_reduced: (facts) => [reconnect(facts)],
+  scopes_reduced: (facts) => [
+    {
+      who: 'person',
+      text: 'Ask for what went away once more, if it is still needed.',
+      command: connectCommand(facts.row, lostScopes(facts)),
+    },
+  ],
 }
 
 function reconnect(facts: Facts): NextStep {

@@ -250,6 +250,36 @@ describe('a dead grant', () => {
     return third
   }
 
+  it.each([
+    ['Token has been expired or revoked.', { refreshTokenTestingSeconds: 7 * daySeconds }, 'app_in_testing'],
+    ['Token has been expired or revoked.', {}, 'revoked_by_user'],
+    ['AADSTS700082: The refresh token has expired due to inactivity.', {}, 'idle_too_long'],
+    ['The refresh token expired.', {}, 'lifetime_over'],
+    ['The refresh token is invalid or expired.', {}, 'revoked_by_user'],
+    ['The user revoked access.', { refreshTokenTestingSeconds: 7 * daySeconds }, 'revoked_by_user'],
+    ['Refresh token has already been used.', {}, 'reused_elsewhere'],
+  ] as const)('takes a provider at its word, as far as it goes: %s %j', async (said, facts, code) => {
+    const vault = await connected(facts)
+    await renew(vault, 6 * daySeconds)
+    const body = { error: 'invalid_grant', error_description: said }
+    world.server.script('refresh', [{ status: 400, body }])
+    await fail(vault, daySeconds + 5)
+    const explanation = await explain(vault)
+    expect(explanation.causes[0]?.code).toBe(code)
+  })
+
+  it('of an app in testing is told by its own end, for certain', async () => {
+    const extra = { refresh_token_expires_in: 6 * daySeconds }
+    const vault = await connected({ refreshTokenTestingSeconds: 7 * daySeconds })
+    world.server.configure({ tokenAnswer: { extra } })
+    await renew(vault, daySeconds)
+    world.server.expireRefreshTokens()
+    await fail(vault, 10 * daySeconds)
+    const explanation = await explain(vault)
+    expect(explanation.causes[0]).toMatchObject({ code: 'app_in_testing', certainty: 'certain' })
+    expect(explanation.next[0]).toMatchObject({ who: 'operator' })
+  })
+
   it('asks for no more than a person, and does not say twice what it is', async () => {
     const vault = await connected()
     world.server.revokeGrants()
@@ -456,7 +486,11 @@ describe('what is wrong here', () => {
     expect(explanation).toMatchObject({
       ...{ status: 'active', causes: [{ code: 'scopes_reduced', text: expect.stringContaining('b went') }] },
       timeline: [{}, { type: 'refreshed', text: expect.stringContaining('other scopes than before: a.') }],
+      next: [{ command: "toolgrant connect simulated --user ada --scopes 'a b'" }],
     })
+    world.server.revokeGrants()
+    await fail(vault)
+    expect(codes(await explain(vault))[0]).toBe('revoked_by_user')
   })
 
   it('app_in_testing: foreseen from the answer', async () => {

@@ -32,7 +32,7 @@ export async function explainConnection(
   const last = ended.at(-1)
   if (row === undefined && last?.type === 'revoked' && last.tenant === inside.tenant)
     return explainEnded(inside, ended, last)
-  throw argumentError('vault.explain: this vault has no connection of that id.')
+  throw argumentError('There is no connection of that id in this vault.')
 }
 
 async function rowAt(inside: Interior, address: ConnectionAddress): Promise<ConnectionRow> {
