@@ -113,7 +113,7 @@ export class DueRefresh {
         const room = Math.min(concurrency - running.size, gate.room)
         if (room <= 0) {
           if (gate.isOpen && running.size === 0) break
-          await this.#roomAgain(gate, running)
+          await this.#roomAgain(gate, running, signal)
           continue
         }
         const rows = await store.claimDue(tenant, provider, room, claimMs)
@@ -132,9 +132,14 @@ export class DueRefresh {
     if (gate.isOpen) tally.skippedProviders.push({ provider, why: 'provider_down' })
   }
 
-  async #roomAgain(gate: ProviderGate, running: ReadonlySet<Promise<void>>): Promise<void> {
+  async #roomAgain(
+    gate: ProviderGate,
+    running: ReadonlySet<Promise<void>>,
+    stop: AbortSignal | undefined,
+  ): Promise<void> {
     const done = new AbortController()
-    const wait = this.#parts.sleep(Math.max(1, gate.waitMs || 1000), done.signal)
+    const signal = stop === undefined ? done.signal : AbortSignal.any([done.signal, stop])
+    const wait = this.#parts.sleep(Math.max(1, gate.waitMs || 1000), signal)
     await Promise.race([...running, wait])
     done.abort()
   }

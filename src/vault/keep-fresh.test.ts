@@ -106,7 +106,7 @@ describe('keepFresh', () => {
   it('lets a grant rest that nobody uses for a day, and keeps it alive as rarely as it needs', async () => {
     const vault = await schedule.open({ refreshTokenIdleSeconds: (9 * day) / 1000 })
     await schedule.save(vault, 'ada')
-    vault.keepFresh()
+    vault.keepFresh({ pollSeconds: 60 })
     await schedule.time.advance(26 * hour)
     const inUse = schedule.asked.length
     expect(inUse).toBeGreaterThanOrEqual(25)
@@ -225,8 +225,8 @@ describe('keepFresh', () => {
     if (first === undefined) throw new Error('no vault')
     await schedule.save(first, 'ada')
     schedule.answer = () => Response.json({ error: 'invalid_grant' }, { status: 400 })
-    for (const vault of vaults) vault.keepFresh()
-    await schedule.time.advance(3 * day)
+    for (const vault of vaults) vault.keepFresh({ pollSeconds: 60 })
+    await schedule.time.advance(day)
     for (const vault of vaults)
       expect(await failure(() => vault.token({ user: 'ada', provider: 'acme' }))).toMatchObject({
         code: 'needs_reconnect',

@@ -34,14 +34,18 @@ export class FreshKeeper implements KeepFresh {
   #fruitless = 0
   #troubleMs = 0
 
-  constructor(parts: FreshKeeperParts, options: KeepFreshOptions) {
+  /** @param onEnd hears once that it has stopped. */
+  constructor(parts: FreshKeeperParts, options: KeepFreshOptions, onEnd: () => void = () => {}) {
     this.#parts = parts
     this.#options = options
     const { signal } = options
     const stop = () => this.#stopping.abort()
     if (signal?.aborted) stop()
     else signal?.addEventListener('abort', stop, { once: true })
-    this.#done = this.#run().finally(() => signal?.removeEventListener('abort', stop))
+    this.#done = this.#run().finally(() => {
+      signal?.removeEventListener('abort', stop)
+      onEnd()
+    })
   }
 
   get done(): Promise<void> {

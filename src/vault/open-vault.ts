@@ -150,7 +150,8 @@ class OpenVault extends Vault {
     assertFreshOptions(options)
     const { due, options: given } = this.#opened()
     const { random = Math.random, sleep } = given
-    const keeper = new FreshKeeper({ due, random, sleep: sleep ?? pause, idle: sleep ?? idle }, options)
+    const parts = { due, random, sleep: sleep ?? pause, idle: sleep ?? idle }
+    const keeper: FreshKeeper = new FreshKeeper(parts, options, () => this.#keepers.delete(keeper))
     this.#keepers.add(keeper)
     return keeper
   }
