@@ -1,6 +1,6 @@
 // sslmode against a real server with TLS and one without: what is encrypted, and whom it takes for the server.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
@@ -53,6 +53,24 @@ async function certificate(name: string): Promise<{ cert: string; key: string }>
   return { cert, key }
 }
 
+/** Puts a line at the top of the server's pg_hba.conf. */
+async function addRule(line: string): Promise<void> {
+  const file = join(server.folder, 'pg_hba.conf')
+  writeFileSync(file, `${line}\n${readFileSync(file, 'utf8')}`)
+  await database.sql('SELECT pg_reload_conf()')
+  await expect
+    .poll(
+      async () =>
+        (
+          await database.sql('SELECT 1 FROM pg_hba_file_rules WHERE rule_number = 1 AND auth_method = $1', [
+            line.split(' ').at(-1),
+          ])
+        ).length,
+    )
+    .toBe(1)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+}
+
 /** Whether a vault's own connections are encrypted there. */
 async function encrypted(host: string, parameters: string): Promise<boolean> {
   const url = new URL(database.url)
@@ -103,6 +121,29 @@ describe('a server with TLS', () => {
       expect(await thrown(() => encrypted('localhost', parameters))).toMatchObject({
         ...{ code: 'store_unavailable', message: expect.stringContaining('sslrootcert') },
       })
+  })
+
+  it('proves that it is the one that the password is for', async () => {
+    expect(await encrypted('localhost', 'sslmode=require&channel_binding=require')).toBe(true)
+    expect(await encrypted('localhost', 'sslmode=require&channel_binding=disable')).toBe(true)
+  })
+
+  it('that asks for the password itself, or for none, is refused where the proof is required', async () => {
+    const role = `clear_${process.pid}`
+    await database.sql(`CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD 'role-canary-81'`)
+    const url = Object.assign(new URL(database.url), { username: role, password: 'role-canary-81' })
+    url.hostname = 'localhost'
+    for (const method of ['password', 'trust']) {
+      await addRule(`host all ${role} 127.0.0.1/32 ${method}`)
+      await (await openPostgresStore(`${url.href}?sslmode=require`)).close()
+      const error = await thrown(() =>
+        openPostgresStore(`${url.href}?sslmode=require&channel_binding=require`),
+      )
+      expect(error).toMatchObject({
+        code: 'store_unavailable',
+        message: expect.stringContaining('channel_binding'),
+      })
+    }
   })
 
   it('is listened to in the same way', async () => {

@@ -34,6 +34,11 @@ const words: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'All connections of the pool are in use: raise "pool" in the url, or look for statements that hang.',
   ],
   [
+    /channel_binding/,
+    'store_unavailable',
+    'Make sure that it is the server that you mean; a pooler in front of it cannot offer that.',
+  ],
+  [
     /does not support SSL/,
     'store_unavailable',
     'The server has no TLS: turn it on there, or change sslmode.',

@@ -2,7 +2,14 @@
 // vault, and its schema brought up to date.
 import type { Client } from 'pg'
 import { ConfigurationError, quote, StoreError } from '../errors.ts'
-import { type ConnectionPlan, clientConfig, hangUp, otherPlan, type PgModule } from './postgres-client.ts'
+import {
+  type ConnectionPlan,
+  clientConfig,
+  hangUp,
+  otherPlan,
+  type PgModule,
+  unboundError,
+} from './postgres-client.ts'
 import type { DatabaseClock } from './postgres-clock.ts'
 import { failureOf, storeError } from './postgres-errors.ts'
 import { type Migration, type MigrationSession, migrate, stepsDone } from './postgres-schema.ts'
@@ -60,6 +67,8 @@ export async function connect(
     client.on('error', () => {}) // Whoever uses the connection hears of it; without a listener the process would end.
     try {
       await client.connect()
+      // One that let everybody in was so quick that the connection was made before it was refused.
+      if (client.connection.stream.destroyed) throw unboundError()
       return { client, plan }
     } catch (error) {
       void hangUp(client)

@@ -21,6 +21,11 @@ export interface Encryption {
   tls: TlsOptions | undefined
   /** Whether the server's having no TLS is a reason to go without (`prefer`, `allow`). */
   orPlain: boolean
+  /**
+   * Whether the password's proof is tied to this very TLS connection (SCRAM-SHA-256-PLUS), so that nobody in between can
+   * pass it on: where the server offers it, or else not at all (`channel_binding=require`). RFC 5929 section 4.
+   */
+  binding: 'disable' | 'prefer' | 'require'
 }
 
 /** Parameters of the URL that this file reads, and the variables that stand in for them. */
@@ -29,6 +34,7 @@ export const tlsParameters: Readonly<Record<string, string>> = {
   sslrootcert: 'PGSSLROOTCERT',
   sslcert: 'PGSSLCERT',
   sslkey: 'PGSSLKEY',
+  channel_binding: 'PGCHANNELBINDING',
 }
 
 const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
@@ -42,7 +48,10 @@ const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-ful
 export function encryptionOf(host: string, read: (name: string) => string | undefined): Encryption {
   const mode = read('sslmode') ?? (isLocal(host) ? 'disable' : 'prefer')
   if (!modes.includes(mode)) throw invalid(`sslmode is one of ${modes.join(', ')}, not ${quote(mode, 20)}.`)
-  if (mode === 'disable' || host.startsWith('/')) return { tls: undefined, orPlain: false }
+  const binding = bindingOf(read('channel_binding'))
+  const plain = mode === 'disable' || host.startsWith('/')
+  if (plain && binding === 'require') throw invalid('channel_binding=require needs sslmode=require or more.')
+  if (plain) return { tls: undefined, orPlain: false, binding: 'disable' }
   const root = read('sslrootcert')
   const verifies = mode.startsWith('verify-') || (mode === 'require' && root !== undefined)
   if (root === 'system' && mode !== 'verify-full')
@@ -58,7 +67,12 @@ export function encryptionOf(host: string, read: (name: string) => string | unde
   if (cert !== undefined) tls.cert = readPem('sslcert', cert)
   if (key !== undefined)
     Object.defineProperty(tls, 'key', { value: readPem('sslkey', key), enumerable: false })
-  return { tls, orPlain: mode === 'allow' || mode === 'prefer' }
+  return { tls, orPlain: ['allow', 'prefer'].includes(mode) && binding !== 'require', binding }
+}
+
+function bindingOf(text = 'prefer'): Encryption['binding'] {
+  if (text === 'disable' || text === 'prefer' || text === 'require') return text
+  throw invalid(`channel_binding is disable, prefer or require, not ${quote(text, 20)}.`)
 }
 
 /** Whether nothing leaves this machine on the way to a host. */

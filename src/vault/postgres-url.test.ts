@@ -123,7 +123,18 @@ describe('sslmode', () => {
     ['db', 'sslmode=verify-full', { tls: { rejectUnauthorized: true }, orPlain: false }],
     ['db', 'sslmode=verify-full&sslrootcert=system', { tls: { rejectUnauthorized: true }, orPlain: false }],
   ])('at %s, "%s" means what libpq means', (host, parameters, expected) => {
-    expect(of(parameters, host)).toEqual(expected)
+    expect(of(parameters, host)).toMatchObject(expected)
+  })
+
+  it.each([
+    ['sslmode=require', 'prefer'],
+    ['sslmode=require&channel_binding=require', 'require'],
+    ['channel_binding=require', 'require'],
+    ['sslmode=require&channel_binding=disable', 'disable'],
+    ['sslmode=disable', 'disable'],
+  ])('with "%s" ties the password to the connection: %s', (parameters, binding) => {
+    expect(of(parameters).binding).toBe(binding)
+    if (binding === 'require') expect(of(parameters).orPlain).toBe(false)
   })
 
   it('trusts the named authority alone, for any host unless it is verify-full', () => {
@@ -151,6 +162,8 @@ describe('sslmode', () => {
   it.each([
     ['sslmode=always', 'sslmode is one of'],
     ['sslmode=verify-ca', 'sslrootcert'],
+    ['sslmode=disable&channel_binding=require', 'sslmode'],
+    ['channel_binding=maybe', 'channel_binding'],
     ['sslmode=require&sslrootcert=system', 'verify-full'],
     ['sslmode=verify-full&sslrootcert=/nowhere.pem', '/nowhere.pem'],
   ])('"%s" is refused', (parameters, reason) => {
