@@ -8,6 +8,7 @@ import type { CommandContext } from './context.ts'
 import type { Finding, ProviderSection } from './doctor-report.ts'
 import { countText, tolerableClockMs, trouble } from './doctor-vault.ts'
 import { exitCodes } from './exit-code.ts'
+import { shellWord } from './explanation.ts'
 import { instantText, relativeText, spanOfClock } from './time-text.ts'
 
 /** How much is asked of providers. */
@@ -31,14 +32,20 @@ export async function examineProviders(
   const wanted = known.filter(({ id }) => used.has(id) || config.hasClient(id))
   const unknown = [...used.keys()].filter((id) => !known.some((provider) => provider.id === id))
   const examined = await Promise.all(
-    wanted.map((provider) => examineProvider(context, config, provider, used.get(provider.id), extent)),
+    wanted.map((provider) =>
+      examineProvider(context, config, provider, used.get(provider.id), extent).catch((error: unknown) => ({
+        section: undefined,
+        findings: [trouble(error, provider.id)],
+      })),
+    ),
   )
+  const sections = examined.flatMap(({ section }) => section ?? [])
   return {
-    sections: examined.map(({ section }) => section),
+    sections,
     findings: [
       ...unknown.map(unknownProvider),
       ...examined.flatMap(({ findings }) => findings),
-      ...clockFindings(examined.flatMap(({ section: { probe } }) => probe ?? [])),
+      ...clockFindings(sections.flatMap(({ probe }) => probe ?? [])),
     ],
   }
 }
@@ -95,7 +102,7 @@ async function clientOf(
     findings.push({
       ...{ severity: 'error', code: 'client_missing', about: id, exitCode: exitCodes.usage },
       text: `There are connections to ${id}, and no client id to renew them with.`,
-      next: `toolgrant init --provider ${id}`,
+      next: `toolgrant init --provider ${shellWord(id)}`,
     })
   if (client) await config.registration(id).catch((error: unknown) => findings.push(trouble(error, id)))
   if (client && lacksSecret && !isPublic && method !== null)

@@ -63,9 +63,10 @@ export interface DoctorReport {
 
 const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
 
-/** The worst first; alike ones in the order in which they were found. */
+/** The worst first, each once; alike ones in the order in which they were found. */
 export function sorted(findings: readonly Finding[]): Finding[] {
-  return [...findings].sort((a, b) => ranks[a.severity] - ranks[b.severity])
+  const once = new Map(findings.map((finding) => [`${finding.about} ${finding.text}`, finding]))
+  return [...once.values()].sort((a, b) => ranks[a.severity] - ranks[b.severity])
 }
 
 /** The store comes first: without it nothing works. */

@@ -3,7 +3,7 @@ import type { Vault, VaultKey, VaultPlace, VaultSurvey } from '../vault/index.ts
 import type { CommandContext } from './context.ts'
 import type { Finding, VaultSection } from './doctor-report.ts'
 import { exitCodes } from './exit-code.ts'
-import { explain } from './explanation.ts'
+import { explain, shellWord } from './explanation.ts'
 import { bytesText, spanOfClock } from './time-text.ts'
 
 /** What was found of the vault. */
@@ -23,9 +23,10 @@ export async function examineVault(context: CommandContext): Promise<ExaminedVau
     return { section: { opened: false }, findings: [trouble(error)] }
   }
   const around = placeFindings(place)
-  const { schema = 0, knownSchema = 0 } = place
-  if (!place.exists || schema !== knownSchema)
-    return { section: { place, opened: false }, findings: [...around, notOpened(place)] }
+  const { kind, exists, schema = 0, knownSchema = 0 } = place
+  // Versions of toolgrant may share a database; whether this one still may, the look has found out.
+  const fits = schema === knownSchema || (kind === 'postgres' && schema > knownSchema)
+  if (!exists || !fits) return { section: { place, opened: false }, findings: [...around, notOpened(place)] }
   try {
     const inside = await examineOpened(await context.vault())
     return {
@@ -74,7 +75,7 @@ function placeFindings({ file }: VaultPlace): Finding[] {
       warning(
         'file_mode',
         `Other users of this machine can use the vault file (mode ${mode}).`,
-        `chmod 600 ${path}`,
+        `chmod 600 ${shellWord(path)}`,
       ),
     )
   if (posix && /[2367]$|[2367].$/.test(folderMode))

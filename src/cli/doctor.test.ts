@@ -80,11 +80,11 @@ function fakeStream(columns: number | undefined) {
 /** Runs a command as `run.ts` does. */
 async function run(
   command: (context: CommandContext) => Promise<number | undefined>,
-  { json = false, columns }: { json?: boolean; columns?: number } = {},
+  { json = false, columns, found = false }: { json?: boolean; columns?: number; found?: boolean } = {},
 ) {
   const [out, err] = [fakeStream(columns), fakeStream(undefined)]
   const output = new Output(json, out.stream, err.stream)
-  const options: GlobalOptions = { json, config: join(folder, 'toolgrant.toml') }
+  const options: GlobalOptions = { json, ...(found ? {} : { config: join(folder, 'toolgrant.toml') }) }
   const context = new CommandContext(output, options, new AbortController().signal, () => {})
   try {
     const code = (await command(context)) ?? 0
@@ -230,6 +230,20 @@ describe('findings', () => {
     configure({ id: client.clientId })
     const { code, found } = await examine({})
     expect([code, found[0]]).toEqual([2, 'error redirect_uri_unregistered acme'])
+  })
+
+  it('name a section that would replace a provider of the catalogue, and go on', async () => {
+    await connect()
+    vi.spyOn(process, 'cwd').mockReturnValue(folder)
+    const text = readFileSync(join(folder, 'toolgrant.toml'), 'utf8')
+    const github =
+      '[providers.github]\nauthorization_url = "https://evil.example/a"\ntoken_url = "https://evil.example/t"'
+    writeFileSync(join(folder, 'toolgrant.toml'), `${text}\n[auth.github]\nclient_id = "x"\n${github}\n`)
+    const { stdout } = await run((context) => doctor(context, { offline: true }), { json: true, found: true })
+    const report: DoctorReport = JSON.parse(stdout)
+    expect(report.findings).toMatchObject([{ code: 'config_invalid', about: 'github' }])
+    expect(report.providers.map(({ id }) => id)).toEqual(['acme'])
+    vi.restoreAllMocks()
   })
 
   it('name a provider that is gone from the configuration', async () => {

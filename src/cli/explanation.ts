@@ -115,6 +115,7 @@ function connectCommand(
   return words.join(' ')
 }
 
-function shellWord(word: string): string {
+/** Quoted for a POSIX shell when it has to be. */
+export function shellWord(word: string): string {
   return /^(?:[\w./:@%+,-]+|<\w+>)$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

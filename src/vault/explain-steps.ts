@@ -10,7 +10,8 @@ export function nextSteps(facts: Facts, status: ExplainedStatus, causes: readonl
   if (status === 'disconnecting') return [finishDisconnecting(facts.row)]
   const [cause] = causes
   const own = cause === undefined ? [] : (steps[cause.code]?.(facts) ?? [])
-  return status === 'needs_reconnect' ? [...own, reconnect(facts)] : own
+  const asksPerson = own.some(({ who }) => who === 'person')
+  return status === 'needs_reconnect' && !asksPerson ? [...own, reconnect(facts)] : own
 }
 
 /** The command that asks the person for consent to what was granted, and to `more`. */

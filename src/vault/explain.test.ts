@@ -302,7 +302,7 @@ describe('a connection without a refresh token', () => {
     await fail(vault)
     const explanation = await explain(vault)
     expect(explanation).toMatchObject({ status: 'needs_reconnect', usable: false, causes: [{ code }] })
-    expect(explanation.next[0]?.text).toContain(how)
+    expect(explanation.next).toMatchObject([{ who: 'person', text: expect.stringContaining(how) }])
   })
 
   it('asks for the scope that makes the provider issue one', async () => {
