@@ -16,6 +16,7 @@ const cases: [Error, number][] = [
   [new errors.ToolUnknownError('x'), 2],
   [new errors.ToolInputError('x', []), 2],
   [new errors.ListenError('EADDRINUSE', 'x', 1), 2],
+  [new errors.ImportError('passphrase_wrong', 'x'), 2],
   [errors.argumentError('x'), 2],
   [required, 3],
   [new errors.AuthorizationDeniedError('slack', 'access_denied'), 3],
