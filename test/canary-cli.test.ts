@@ -155,6 +155,21 @@ describe('the command line', () => {
     },
   )
 
+  it('shows none when the doctor looks at what is wrong, and when a person is forgotten', async () => {
+    await connect()
+    const other = stage.keep('a third key', randomBytes(32).toString('base64'))
+    const password = stage.keep('a second password', `canary-${crypto.randomUUID()}`)
+    const results = await Promise.all([
+      run(['doctor', '--json']),
+      run(['doctor', 'acme']),
+      run(['doctor', '--offline'], { env: { TOOLGRANT_KEY: other } }),
+      run(['doctor', '--offline'], { env: { TOOLGRANT_VAULT: `postgres://ada:${password}@127.0.0.1:9/x` } }),
+    ])
+    results.push(await run(['forget', 'ada', '--yes', '--json']))
+    expect(results.map(({ code }) => code)).toEqual([0, 0, 5, 5, 0])
+    expect(stage.leaks(evidence)).toEqual([])
+  })
+
   it('shows none when its key, its store or its configuration is wrong', async () => {
     await connect()
     const other = stage.keep('another key', randomBytes(32).toString('base64'))
@@ -172,7 +187,7 @@ describe('the command line', () => {
     await folder.write('.secrets.toml', secrets.slice(0, -2))
     results.push(await run(['fetch', 'acme', '/me']), await run(['connect', 'acme', '--json']))
     await folder.write('.secrets.toml', secrets)
-    expect(results.map(({ code }) => code)).toEqual([5, 5, 5, 2, 2, 2, 2])
+    expect(results.map(({ code }) => code)).toEqual([5, 5, 5, 5, 2, 2, 2])
     expect(stage.leaks(evidence)).toEqual([])
   })
 
