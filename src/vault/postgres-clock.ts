@@ -3,6 +3,8 @@
 
 /** How old a measurement may be before it is time for another, in milliseconds. */
 const oldMs = 60_000
+/** What is younger is not looked at: every read of a token asks for the time. */
+const freshMs = 1000
 /** How far two clocks of one machine drift apart, at most, about: 200 millionths. */
 const drift = 0.0002
 /** More than that between this machine's two clocks: somebody set one, or the machine slept. */
@@ -40,7 +42,10 @@ export class DatabaseClock {
   /** Whether it is time to ask the database. */
   get isOld(): boolean {
     if (this.#injected !== undefined) return false
-    return this.#sample === undefined || age(this.#sample) > oldMs || hasJumped(this.#sample)
+    if (this.#sample === undefined) return true
+    const since = Date.now() - this.#sample.wallMs
+    if (since >= 0 && since < freshMs) return false
+    return age(this.#sample) > oldMs || hasJumped(this.#sample)
   }
 
   /** Learns from an answer: the database's time as it writes it, and when (`performance.now()`) it was asked for. */
