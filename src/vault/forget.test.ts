@@ -177,6 +177,22 @@ describe('what is under way', () => {
     expect(allRevoked(world.server)).toBe(true)
   })
 
+  it('a consent that comes back in the middle finds nothing to finish', async () => {
+    const store = memoryStore({ now: () => world.now })
+    const vault = await world.open({ store, key: generateKey() })
+    const { callback } = await begin(vault, 'ada')
+    const put = store.putMetaIfAbsent.bind(store)
+    let finished: Promise<unknown> | undefined
+    store.putMetaIfAbsent = async (name, ...rest) => {
+      const written = await put(name, ...rest)
+      if (name === 'forgotten') finished = failure(() => vault.finish(callback))
+      return written
+    }
+    expect(await vault.forget('ada')).toMatchObject({ pending: 1 })
+    expect(await finished).toMatchObject({ code: 'authorization_expired' })
+    expect(await vault.connections()).toEqual([])
+  })
+
   it('can be stopped, and gone on with', async () => {
     const vault = await world.open()
     for (let index = 0; index < 30; index += 1)

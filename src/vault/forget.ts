@@ -35,7 +35,9 @@ export async function forgetUser(
 async function endEverything(inside: Interior, user: string, options: ForgetOptions): Promise<Forgotten> {
   const { store, tenant } = inside
   const person = personKey(tenant, user)
-  // Before anything is looked for: what is saved later than this sees the mark, what is saved earlier is found.
+  // In this order: a consent that is being finished took its pending authorization before the mark, and sees that it
+  // changed; or it was saved before the mark, and is found by the listing.
+  const begun = await store.forgetUser(tenant, user, person)
   await markForgotten(store, person)
   const ended: Disconnected[] = []
   for (let rows = await store.list({ tenant, user }); rows.length > 0; ) {
@@ -47,7 +49,7 @@ async function endEverything(inside: Interior, user: string, options: ForgetOpti
     )
   }
   options.signal?.throwIfAborted()
-  const pending = await store.forgetUser(tenant, user, person)
+  const pending = begun + (await store.forgetUser(tenant, user, person))
   const alive = ended.filter(({ revoked, confirmed }) => !revoked || confirmed === false)
   const unrevoked = [...new Set(alive.map(({ connection }) => connection.provider))]
   return { user, connections: ended, pending, unrevoked }
