@@ -31,10 +31,9 @@ export function reportText(report: DoctorReport, output: Output): string {
 function section(output: Output, title: string, lines: readonly string[]): string {
   if (lines.length === 0) return ''
   const { outColumns: width } = output
-  return [
-    output.styleOut('bold', title),
-    ...lines.map((line) => paragraph(printable(line), width, 4, '  ').replace(/^ {4}/, '  ')),
-  ].join('\n')
+  // The rest of a line that is too long stands two further in.
+  const shown = lines.map((line) => paragraph(printable(line), width, 4).slice(2))
+  return [output.styleOut('bold', title), ...shown].join('\n')
 }
 
 function vaultLines({ place, opened, clockOffsetMs = 0, keys = [], connections }: VaultSection): string[] {
