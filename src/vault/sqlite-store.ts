@@ -5,7 +5,6 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SqliteConnections } from './sqlite-connections.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
-import { isForeignKey } from './sqlite-errors.ts'
 import { LockQueue, type LockQueueOptions } from './sqlite-lock.ts'
 import { keyColumns, toAuditLine, toStoredKey } from './sqlite-rows.ts'
 import { migrate } from './sqlite-schema.ts'
@@ -85,7 +84,10 @@ const sql = {
     ON CONFLICT (id) DO UPDATE SET check_text = :check WHERE length(check_text) = 0`,
   demote: 'UPDATE sealing_key SET is_primary = 0 WHERE is_primary = 1 AND id <> :id',
   promote: 'UPDATE sealing_key SET is_primary = 1 WHERE id = :id',
-  removeKey: 'DELETE FROM sealing_key WHERE id = :id AND is_primary = 0',
+  // The foreign keys would refuse it too, after a walk through all that refers to it.
+  removeKey: `DELETE FROM sealing_key WHERE id = :id AND is_primary = 0
+    AND NOT EXISTS (SELECT 1 FROM connection WHERE key_id = :id) AND NOT EXISTS (SELECT 1 FROM pending WHERE key_id = :id)
+    AND NOT EXISTS (SELECT 1 FROM meta WHERE key_id = :id)`,
   keyUse: `SELECT id, (SELECT count(*) FROM connection WHERE key_id = sealing_key.id),
       (SELECT count(*) FROM pending WHERE key_id = sealing_key.id AND expires_at > :now) + (SELECT count(*) FROM meta WHERE key_id = sealing_key.id)
     FROM sealing_key ORDER BY is_primary DESC, created_at, id`,
@@ -174,12 +176,7 @@ class SqliteStore extends SqliteConnections implements Store {
   removeKey(keyId: string): Awaitable<boolean> {
     return this.database.transaction(() => {
       this.database.change(sql.dropPending, { now: this.now() })
-      try {
-        return this.database.change(sql.removeKey, { id: keyId }) === 1
-      } catch (error) {
-        if (isForeignKey(error)) return false
-        throw error
-      }
+      return this.database.change(sql.removeKey, { id: keyId }) === 1
     })
   }
 
