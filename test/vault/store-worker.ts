@@ -185,7 +185,8 @@ async function retire(store: Store, { keyId, primary }: { keyId: string; primary
 }
 
 if (process.send !== undefined)
-  process.on('message', (task: StoreTask) => {
+  process.on('message', async (task: StoreTask & { startAt: number }) => {
+    await new Promise((resolve) => setTimeout(resolve, task.startAt - Date.now()))
     run(task).then(
       (answer) => process.send?.(answer),
       (error: unknown) => process.send?.({ got: [], wrong: [String(error)] }),
