@@ -157,6 +157,16 @@ describe('a server with TLS', () => {
   })
 })
 
+it('a Unix socket is taken for what it is: this machine', async () => {
+  const { username, password, pathname } = new URL(database.url)
+  const folder = encodeURIComponent(server.folder)
+  const url = `postgresql://${username}:${password}@${pathname}?host=${folder}&port=${server.port}`
+  const store = await openPostgresStore(`${url}&sslmode=require`)
+  expect(await store.keys()).toEqual([])
+  expect(store.name).toContain(folder)
+  await store.close()
+})
+
 describe('a server without TLS', () => {
   it('is spoken to in the clear where that is allowed, and refused elsewhere', async () => {
     const other = await testDatabase()

@@ -35,12 +35,19 @@ describe('the database’s clock', () => {
   it('prefers a quick answer to a slow one, until the quick one is old', () => {
     const clock = new DatabaseClock()
     answer(clock, 1000, 2)
-    answer(clock, 1400, 800)
+    answer(clock, 1300, 800)
     expect(clock.now() - Date.now()).toBe(1000)
     vi.advanceTimersByTime(61_000)
     expect(clock.isOld).toBe(true)
     answer(clock, 1020, 20)
     expect(clock.now() - Date.now()).toBe(1020)
+  })
+
+  it('follows the database to a machine whose clock is another', () => {
+    const clock = new DatabaseClock()
+    answer(clock, 0, 2)
+    answer(clock, 5000, 40)
+    expect(clock.now() - Date.now()).toBe(5000)
   })
 
   it('asks again when somebody sets this machine’s clock', () => {

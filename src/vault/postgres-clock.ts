@@ -54,9 +54,15 @@ export class DatabaseClock {
     const databaseMs = Number(answer)
     const [wallMs, monotonicMs] = [Date.now(), performance.now()]
     const errorMs = (monotonicMs - askedAt) / 2
+    const offsetMs = databaseMs + errorMs - wallMs
     const known = this.#sample
-    if (known !== undefined && !hasJumped(known) && known.errorMs + age(known) * drift < errorMs) return
-    this.#sample = { offsetMs: databaseMs + errorMs - wallMs, errorMs, wallMs, monotonicMs }
+    if (known !== undefined && !hasJumped(known)) {
+      const knownErrorMs = known.errorMs + age(known) * drift
+      const agree = Math.abs(known.offsetMs - offsetMs) <= knownErrorMs + errorMs + 1
+      // Two that cannot both be right: the database is on another machine by now, or its clock was set.
+      if (agree && knownErrorMs < errorMs) return
+    }
+    this.#sample = { offsetMs, errorMs, wallMs, monotonicMs }
   }
 }
 

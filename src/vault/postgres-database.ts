@@ -76,7 +76,7 @@ export class PostgresDatabase {
       try {
         return await query(pool, this.#prepares ? statement.name : '', statement.text, values)
       } catch (error) {
-        const failure = failureOf(error)
+        const failure = failureOf(error instanceof BrokenError ? error.cause : error)
         if (this.#closed !== undefined) throw closedError()
         if (!(await this.#mayRepeat(statement, failure, error, tries, pool)))
           throw await this.#explained(error, failure)

@@ -24,6 +24,7 @@ describe('an error of the database', () => {
     [database('53100'), 'store_full', 'disk space'],
     [database('53200'), 'store_unavailable', 'can be reached'],
     [database('53300'), 'store_busy', 'max_connections'],
+    [database('54000'), 'store_busy', 'notifications'],
     [database('55P03'), 'store_busy', 'locks'],
     [database('57014'), 'store_busy', 'locks'],
     [database('57P01'), 'store_unavailable', 'try again'],
@@ -64,7 +65,8 @@ describe('an error of the database', () => {
   })
 
   it('is a mistake of the caller when an address is too long for an index', () => {
-    expect(storeError(database('54000'), 'postgres://db/app')).toMatchObject({
+    const tooLong = Object.assign(database('54000'), { routine: '_bt_check_third_page' })
+    expect(storeError(tooLong, 'postgres://db/app')).toMatchObject({
       ...{ name: 'TypeError', code: 'invalid_argument' },
     })
   })

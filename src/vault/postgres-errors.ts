@@ -16,6 +16,7 @@ const states: Readonly<Record<string, ErrorCode>> = {
   '53100': 'store_full', // disk full
   '53300': 'store_busy', // too many connections
   '53400': 'store_busy', // configuration limit exceeded
+  '54000': 'store_busy', // the queue of notifications is full
   '55P03': 'store_busy', // lock not available
   '57014': 'store_busy', // statement timeout, or cancelled
   '57P': 'store_unavailable', // shutting down, starting up, crashed
@@ -68,6 +69,8 @@ const nextSteps: Readonly<Record<string, string>> = {
   '42501': 'The role lacks a right: see "Roles and rights" in docs/vault.md.',
   '53100': 'Free some disk space on the server, then try again.',
   '53300': 'Raise max_connections on the server, put a pooler in front of it, or lower "pool" in the url.',
+  '54000':
+    'The queue of notifications is full: look in pg_stat_activity for a session that listens and has a transaction open for long.',
   '57P': 'The server is starting, stopping or ended the connection: try again.',
   '3F000': 'The schema of the vault is gone: restore a backup, or check "schema" in the url.',
   '42': 'The tables are not those of a vault: restore a backup, or check "schema" in the url.',
@@ -145,7 +148,7 @@ export function isForeignSchema({ code = '' }: DatabaseFailure): boolean {
 export function storeError(error: unknown, place: string, password?: string): Error {
   if (error instanceof StoreError) return error
   const failure = failureOf(error)
-  if (failure.code === '54000')
+  if (failure.routine === '_bt_check_third_page')
     return argumentError(
       "A connection's tenant, user, provider and account are too long together for PostgreSQL (2,600 bytes).",
     )

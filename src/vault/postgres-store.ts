@@ -1,6 +1,7 @@
 // A store in a PostgreSQL database: for any number of processes on any number of machines, also behind a pooler in
 // transaction mode. `pg` is loaded when one is opened.
 import type { Environment } from '../config/index.ts'
+import type { StoreError } from '../errors.ts'
 import { type ConnectionPlan, loadPg, type PgModule } from './postgres-client.ts'
 import { DatabaseClock } from './postgres-clock.ts'
 import { PostgresConnections } from './postgres-connections.ts'
@@ -50,8 +51,12 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
     plain: false,
   }
   const { plan, origin } = await reach(pg, wanted, clock, steps)
-  const explain = async (error: unknown) =>
-    (isForeignSchema(failureOf(error)) && (await whyForeign(pg, plan, steps))) || error
+  let newer: StoreError | undefined // Once it is so, it stays so.
+  const explain = async (error: unknown) => {
+    if (!isForeignSchema(failureOf(error))) return error
+    newer ??= await whyForeign(pg, plan, steps)
+    return newer ?? error
+  }
   const channel = `${place.schema}_history`
   const statements = statementsFor(place.schema, channel)
   return new PostgresStore(new PostgresDatabase(pg, plan, clock, explain), statements, clock, {
