@@ -354,6 +354,7 @@ export class SqliteConnections {
   ): boolean {
     const now = this.#now()
     if (this.database.change(text, { ...parameters, now }) !== 1) return false
+    if (type === 'connected') this.database.change(sql.dropEnded, { since: now - dayMs })
     this.#note(parameters['id'] as string, now, type, told)
     return true
   }

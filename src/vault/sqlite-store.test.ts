@@ -16,7 +16,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import type { StoreError } from '../errors.ts'
 import { openSqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'
 import { storeContract } from './store.contract.ts'
-import type { Store } from './store.ts'
+import { historyLimit, type Store } from './store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'toolgrant-sqlite-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -130,6 +130,36 @@ describe('the file', () => {
     DatabaseSync.prototype.exec = exec
     expect(own?.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
     expect(own?.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
+    await store.close()
+  })
+})
+
+describe('history', () => {
+  it('is dropped from the file when it is too long, or over', async () => {
+    const path = newPath()
+    let now = 1_000_000
+    const store = await openStore(path, { now: () => now })
+    const kept = () => {
+      const database = new DatabaseSync(path)
+      const types = database.prepare(
+        'SELECT type, count(*) AS count FROM history GROUP BY type ORDER BY type',
+      )
+      const counts = types.all().map(({ type, count }) => `${count} ${type}`)
+      database.close()
+      return counts
+    }
+    for (let generation = 1; generation <= historyLimit + 5; generation += 1)
+      await store.putGrant({ ...grant, generation })
+    expect(kept()).toEqual([`${historyLimit} connected`])
+    await store.markRevoked('id-1')
+    await store.deleteRevoked('id-1')
+    expect(kept()).toEqual(['1 revoked'])
+    now += 86_399_999
+    await store.putGrant({ ...grant, id: 'id-2' })
+    expect(kept()).toEqual(['1 connected', '1 revoked'])
+    now += 1
+    await store.putGrant({ ...grant, id: 'id-3', user: 'bob' })
+    expect(kept()).toEqual(['2 connected'])
     await store.close()
   })
 })
