@@ -99,7 +99,7 @@ async function everybody(crowd: readonly FaultProcess[], server: AuthorizationSe
   const started = performance.now()
   const answers = await Promise.all(crowd.map((each) => each.ask(ask)))
   return {
-    answers: answers.flatMap((served) => served ?? []),
+    answers: answers.flatMap((answer) => answer?.callers ?? []),
     requests: server.counts.requests.refresh - before,
     tookMs: Math.round(performance.now() - started),
   }

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Step } from './steps.ts'
-import type { Ask, Served, WorkerSetup, WorkerTask } from './worker.ts'
+import type { Answer, Ask, WorkerSetup, WorkerTask } from './worker.ts'
 
 /** A step that a process has reached. */
 export interface Reached {
@@ -71,11 +71,12 @@ export class FaultProcess {
   }
 
   /** Asks for tokens; `undefined` when it dies over it. */
-  async ask(ask: Ask): Promise<Served[] | undefined> {
+  async ask(ask: Ask): Promise<Answer | undefined> {
     try {
-      return (await this.#send({ ask })) as Served[]
+      return (await this.#send({ ask })) as Answer
     } catch (error) {
       if (this.isRunning) throw error
+      await this.gone // and with it all that it wrote
       return undefined
     }
   }

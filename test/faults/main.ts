@@ -111,7 +111,8 @@ async function faultsOn(kind: StoreKind): Promise<Verdict[]> {
   const host: StoreHost = kind === 'sqlite' ? sqliteHost() : await postgresHost()
   const started = performance.now()
   try {
-    const options = { host, lanes: Number(values.lanes), leaseMs: Number(values.lease) }
+    const onStarved = () => print('Run again: this machine let a process stand still for half a lease.')
+    const options = { host, lanes: Number(values.lanes), leaseMs: Number(values.lease), onStarved }
     const list = scenarios(Number(values.kills), Number(values.seed))
     const wanted = list.filter((scenario) => faultName(scenario).includes(values.only))
     const verdicts = await runScenarios(wanted, { ...options, onVerdict: progress(kind) })

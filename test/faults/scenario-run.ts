@@ -13,7 +13,7 @@ import type { FaultProcess } from './fault-process.ts'
 import type { Cut, Scenario } from './scenario.ts'
 import { failureSteps, providerSteps, type Step } from './steps.ts'
 import type { Trouble } from './store-place.ts'
-import type { Ask, Plan, Served } from './worker.ts'
+import type { Answer, Ask, Plan, Served } from './worker.ts'
 
 /** Who takes part. */
 export interface Crew {
@@ -37,13 +37,15 @@ export interface Observation {
   /** When each victim was put out of action, and by what. */
   interrupted: { pid: number; at: number; killed: boolean; steps: readonly Step[] }[]
   /** How the callers of the processes that lived fared. */
-  callers: readonly (Served | undefined)[]
+  callers: readonly Served[]
+  /** How long a process that was left alone stood still at most: this machine may be too busy for the lease. */
+  stalledMs: number
   /** Whether the access token that is stored works at the provider, and the refresh token is its newest. */
   storedWorks: boolean
   /** The connection at the end. */
   connection: Connection | undefined
   /** After the fault: the same token refused once more. */
-  after: { requests: number; callers: readonly (Served | undefined)[]; works: boolean }
+  after: { requests: number; callers: readonly Served[]; works: boolean }
 }
 
 const callersEach = 3
@@ -87,7 +89,7 @@ class ScenarioRun {
       ...{ scenario: this.#scenario, connectionId: this.#connectionId, requests, storedWorks, after },
       reuseViolations: this.#server.counts.reuseViolations,
       interrupted: this.#interrupted,
-      callers: first,
+      ...first,
       connection: await this.#crew.vault.connection(this.#address),
     }
   }
@@ -116,9 +118,9 @@ class ScenarioRun {
   }
 
   /** The first victim goes ahead; the others come when it has the lease, or is out of action. */
-  async #race(): Promise<(Served | undefined)[]> {
+  async #race(): Promise<Pick<Observation, 'callers' | 'stalledMs'>> {
     const { victims, others } = this.#crew
-    const running: Promise<Served[] | undefined>[] = []
+    const running: Promise<Answer | undefined>[] = []
     const interruptions: Promise<void>[] = []
     for (const [index, victim] of victims.entries()) {
       const answered = victim.ask(this.#ask(this.#planFor(index)))
@@ -131,7 +133,11 @@ class ScenarioRun {
     running.push(...others.map((each) => each.ask(this.#ask())))
     const answers = await Promise.all(running)
     await Promise.all(interruptions)
-    return answers.flatMap((served) => served ?? [])
+    const alone = this.#interrupted.length === 0 ? answers : answers.slice(victims.length)
+    return {
+      callers: answers.flatMap((answer) => answer?.callers ?? []),
+      stalledMs: Math.max(0, ...alone.map((answer) => answer?.stalledMs ?? 0)),
+    }
   }
 
   #ask(plan?: Plan, rejected?: string): Ask {
@@ -168,7 +174,7 @@ class ScenarioRun {
   async #interrupt(victim: FaultProcess, index: number, answered: Promise<unknown>): Promise<void> {
     const { fault } = this.#scenario
     if (fault.kind === 'none' || fault.kind === 'cut') return
-    if (fault.kind === 'store') return this.#trouble(victim, answered, fault.forMs)
+    if (fault.kind === 'store') return this.#trouble(victim, answered, fault.lasting)
     const killed = fault.how === 'killed'
     const signal = killed ? 'SIGKILL' : 'SIGSTOP'
     const step = this.#stepFor(index)
@@ -179,8 +185,9 @@ class ScenarioRun {
       if (!(await this.#providerHas(victim, answered))) return
       victim.signal(signal)
     } else if (!(await happens(this.#reachesItsStep(victim, index), answered))) return
-    if (killed) await victim.gone
-    this.#note(victim, killed)
+    const at = Date.now()
+    await (killed ? victim.gone : pause(50)) // what it wrote before is read by then
+    this.#note(victim, killed, at)
     if (killed) return
     const { leaseMs } = this.#crew
     await pause(fault.how === 'stopped' ? leaseMs * 1.75 : leaseMs / 4)
@@ -188,18 +195,22 @@ class ScenarioRun {
   }
 
   /** The victim waits at its step until the store is in trouble, and then goes on. */
-  async #trouble(victim: FaultProcess, answered: Promise<unknown>, forMs: number): Promise<void> {
+  async #trouble(
+    victim: FaultProcess,
+    answered: Promise<unknown>,
+    lasting: 'briefly' | 'past the lease',
+  ): Promise<void> {
     if (!(await happens(this.#reachesItsStep(victim, 0), answered))) return
     await this.#crew.trouble?.begin()
     await victim.go()
-    await pause(forMs)
+    if (lasting === 'past the lease') await pause(1.5 * this.#crew.leaseMs + 2500)
     await this.#crew.trouble?.end()
   }
 
-  #note(victim: FaultProcess, killed: boolean): void {
+  #note(victim: FaultProcess, killed: boolean, at: number): void {
     const steps = victim.steps.filter(({ connectionId }) => connectionId === this.#connectionId)
     const { pid } = victim
-    this.#interrupted.push({ pid, killed, at: Date.now(), steps: steps.map(({ step }) => step) })
+    this.#interrupted.push({ pid, killed, at, steps: steps.map(({ step }) => step) })
   }
 
   /** Waits until the provider has a request of that process. `false`: the process had its answer without one. */
@@ -243,7 +254,7 @@ class ScenarioRun {
     this.#server.configure({ latencyMs: 0 })
     const left = [...this.#crew.victims, ...this.#crew.others].filter(({ isRunning }) => isRunning)
     const answers = await Promise.all(left.map((each) => each.ask(this.#ask(undefined, before?.accessToken))))
-    const callers = answers.flatMap((served) => served ?? [])
+    const callers = answers.flatMap((answer) => answer?.callers ?? [])
     const tokens = await this.#stored()
     const renewed = tokens !== undefined && tokens.accessToken !== before?.accessToken
     return { requests: this.#requests().length - sent, callers, works: renewed && this.#works(tokens) }

@@ -18,7 +18,7 @@ export type Fault =
   | { kind: 'step'; how: Interruption; at: Step; next?: Step | undefined }
   | { kind: 'time'; how: Interruption; afterMs: number }
   | { kind: 'cut'; what: Cut }
-  | { kind: 'store'; what: Trouble['name']; at: Step; forMs: number }
+  | { kind: 'store'; what: Trouble['name']; at: Step; lasting: 'briefly' | 'past the lease' }
 
 /** One run: an expired token, several processes that want a new one, a fault. */
 export interface Scenario {
@@ -44,7 +44,7 @@ const longestLatencyMs = 40_000
 export function faultName({ fault }: Scenario): string {
   if (fault.kind === 'none') return 'no fault'
   if (fault.kind === 'cut') return `connection cut: ${fault.what}`
-  if (fault.kind === 'store') return `${fault.what} ${fault.at}`
+  if (fault.kind === 'store') return `${fault.what} ${fault.lasting} ${fault.at}`
   if (fault.kind === 'time') return `${fault.how} at any time`
   return `${fault.how} ${fault.at}${fault.next === undefined ? '' : `, its successor ${fault.next}`}`
 }
@@ -72,13 +72,13 @@ export function scenarios(kills: number, seed: number): Scenario[] {
   return list
 }
 
-/** A store that is in trouble for longer than a lease, in the middle of a refresh: nothing may be lost by it. */
-export function troubledScenarios(what: Trouble['name'], leaseMs: number): Scenario[] {
+/** A store that is in trouble in the middle of a refresh: nothing may be lost by it. */
+export function troubledScenarios(what: Trouble['name']): Scenario[] {
   const steps: Step[] = ['before intent', 'after intent', 'answer received', 'before save', 'after save']
   return steps.flatMap((at) =>
-    [0, 1.5 * leaseMs + 2500].map((forMs) => ({
+    (['briefly', 'past the lease'] as const).map((lasting) => ({
       ...{ graceSeconds: 0, latencyMs: 200 },
-      fault: { kind: 'store' as const, what, at, forMs },
+      fault: { kind: 'store' as const, what, at, lasting },
     })),
   )
 }

@@ -42,6 +42,7 @@ export type Mutation = 'stolen lease' | 'unsaved'
 /** The same store, which says what it is about to do and what it has done. */
 export function steppingStore(store: Store, reach: Reach, mutation?: Mutation): Store {
   const stepped: Partial<Store> = {
+    ...(mutation === 'stolen lease' ? blindToLeases(store) : {}),
     async acquireLease(...args) {
       await reach(args[0], 'before lease')
       if (mutation === 'stolen lease') await steal(store, args[0])
@@ -74,6 +75,15 @@ export function steppingStore(store: Store, reach: Reach, mutation?: Mutation): 
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
+}
+
+function blindToLeases(store: Store): Partial<Store> {
+  return {
+    async get(id) {
+      const row = await store.get(id)
+      return row === undefined ? row : { ...row, leaseOwner: null, leaseUntil: null }
+    },
+  }
 }
 
 async function steal(store: Store, connectionId: string): Promise<void> {

@@ -22,6 +22,8 @@ export interface Verdict {
   served: number
   /** Callers who were told that a person has to consent again. */
   told: number
+  /** How long a process that was left alone stood still at most. */
+  stalledMs: number
   /** Callers who were told to try again at least once, and did. */
   retried: number
 }
@@ -31,7 +33,7 @@ export function judge(seen: Observation): Verdict {
   const lost = !seen.after.works
   const excused = lost ? excuse(seen) : undefined
   const callers = [...seen.callers, ...seen.after.callers]
-  const told = callers.filter((caller) => caller?.code === 'needs_reconnect').length
+  const told = callers.filter((caller) => caller.code === 'needs_reconnect').length
   return {
     ...{ scenario: seen.scenario, fault: faultName(seen.scenario) },
     kills: seen.interrupted.filter(({ killed }) => killed).length,
@@ -39,9 +41,10 @@ export function judge(seen: Observation): Verdict {
     requestsAfter: lost ? undefined : seen.after.requests,
     ...{ reuseViolations: seen.reuseViolations, excused, told },
     violations: violations(seen, lost, excused),
+    stalledMs: seen.stalledMs,
     asked: callers.length,
-    served: callers.filter((caller) => caller?.accessToken !== undefined).length,
-    retried: callers.filter((caller) => (caller?.retries ?? 0) > 0).length,
+    served: callers.filter((caller) => caller.accessToken !== undefined).length,
+    retried: callers.filter((caller) => caller.retries > 0).length,
   }
 }
 
@@ -58,12 +61,10 @@ function violations(seen: Observation, lost: boolean, excused: string | undefine
   if (!lost && seen.after.requests !== 1) found.push(`${seen.after.requests} requests for the expiry after`)
   if (lost && seen.after.requests > 1) found.push(`${seen.after.requests} probes of a dead grant`)
   const unserved = [...seen.callers, ...seen.after.callers].filter(
-    (caller) => caller?.accessToken === undefined && !(lost && caller?.code === 'needs_reconnect'),
+    (caller) => caller.accessToken === undefined && !(lost && caller.code === 'needs_reconnect'),
   )
   for (const caller of unserved.slice(0, 1))
-    found.push(
-      `${unserved.length} callers not served: ${caller?.code ?? 'no answer'} ${caller?.message ?? ''}`,
-    )
+    found.push(`${unserved.length} callers not served: ${caller.code} ${caller.message ?? ''}`)
   return found
 }
 

@@ -40,6 +40,13 @@ export interface Ask {
 /** A message to a worker. */
 export type WorkerTask = { setup: WorkerSetup } | { ask: Ask } | { go: true } | { close: true }
 
+/** What a process that was asked answers. */
+export interface Answer {
+  callers: Served[]
+  /** How long it stood still at most meanwhile, in milliseconds. */
+  stalledMs: number
+}
+
 /** How one caller fared. */
 export interface Served {
   accessToken?: string
@@ -90,17 +97,35 @@ async function open({ place, key, leaseMs, refreshTimeoutMs, mutation }: WorkerS
   })
 }
 
-async function ask({ connectionId, definition, client, callers, rejected, plan, patienceMs }: Ask) {
+async function ask(asked: Ask): Promise<Answer> {
+  const { connectionId, definition, client, callers, rejected, plan, patienceMs } = asked
   const provider = defineProvider(definition)
   registered.set(provider.id, { provider, client })
   connectionOf.set(new URL(String(provider.tokenUrl)).host, connectionId)
   if (plan === undefined) plans.delete(connectionId)
   else plans.set(connectionId, plan)
   const end = performance.now() + patienceMs
+  const stalled = watchForStalls()
   const serve = () => served(provider.id, rejected, end)
   const answers = await Promise.all(Array.from({ length: callers }, serve))
   await reach(connectionId, 'before serving')
-  return answers
+  return { callers: answers, stalledMs: stalled() }
+}
+
+/** Returns what ends the watch and tells the longest time in which nothing ran. */
+function watchForStalls(): () => number {
+  let last = performance.now()
+  let longest = 0
+  const look = () => {
+    longest = Math.max(longest, performance.now() - last)
+    last = performance.now()
+  }
+  const timer = setInterval(look, 25)
+  return () => {
+    clearInterval(timer)
+    look()
+    return longest
+  }
 }
 
 async function served(provider: string, rejected: string | undefined, end: number): Promise<Served> {
