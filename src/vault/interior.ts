@@ -22,6 +22,8 @@ import { TokenCache } from './token-cache.ts'
 
 const defaultLeaseMs = 15_000
 const defaultTimeoutMs = 60_000
+/** How long a refresh in the background waits for its turn at the provider, in milliseconds: the lease is taken then. */
+const longestQueueMs = 5000
 
 /** The parts of an open vault. */
 export interface Interior {
@@ -82,7 +84,7 @@ export async function furnish({
   const { leaseMs = defaultLeaseMs } = options
   return {
     ...{ ...basis, refresher, reader: new ConnectionReader({ ...basis, refresher }) },
-    due: new DueRefresh({ ...basis, refresher, sleep, claimMs: leaseMs + 1000 }),
+    due: new DueRefresh({ ...basis, refresher, sleep, claimMs: Math.min(leaseMs, longestQueueMs) + 1000 }),
   }
 }
 

@@ -1,12 +1,12 @@
 // The refresh of one connection in this process, from "its tokens are old" to newer ones: waits for other processes, sits
 // out a hiccup of the provider, tries again. Everybody in this process who needs that connection waits for the same run.
 import { RefreshFailedError, StoreError } from '../errors.ts'
-import { isTransient, type Registration, type TokenSet } from '../oauth/index.ts'
+import type { Registration, TokenSet } from '../oauth/index.ts'
 import { needsReconnect, notConnected } from './connection-errors.ts'
 import type { ProviderGate } from './provider-gate.ts'
 import { storedWithin } from './refresh-answer.ts'
 import { type Attempt, RefreshAttempt } from './refresh-attempt.ts'
-import { Postponed, pauseLeftMs } from './refresh-failure.ts'
+import { diagnose, Postponed, pauseLeftMs } from './refresh-failure.ts'
 import { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
 import { type ConnectionRow, longestLeaseMs, type TokenRow } from './store.ts'
@@ -210,7 +210,7 @@ export class RefreshRun {
     const last = cause instanceof Error ? ` ${cause.message}` : ''
     return new Postponed(
       `The access token for ${provider} cannot be refreshed for now: ${provider} ${why}. The grant is kept; try again in ${seconds} s.${last}`,
-      { retryable: cause === undefined || isTransient(cause), retryAfterSeconds: seconds, cause },
+      { retryable: cause === undefined || isRetryable(cause), retryAfterSeconds: seconds, cause },
     )
   }
 }
@@ -240,6 +240,11 @@ function usable(row: ConnectionRow | undefined, before: TokenRow): ConnectionRow
 function leaseLeftMs({ leaseOwner, leaseUntil }: ConnectionRow, now: number): number {
   const leftMs = leaseOwner === null ? 0 : (leaseUntil ?? now) - now
   return leftMs > longestLeaseMs ? 0 : leftMs
+}
+
+/** Whether the same call may succeed later, without anybody mending something. */
+function isRetryable(error: unknown): boolean {
+  return error instanceof RefreshFailedError ? error.retryable : diagnose(error).kind !== 'ours'
 }
 
 function closedError(): StoreError {
