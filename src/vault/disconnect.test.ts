@@ -57,6 +57,19 @@ describe('disconnecting', () => {
     expect(await vault.connections()).toEqual([])
   })
 
+  it('leaves alone what the person grants again while it is under way', async () => {
+    world.server.configure({ latencyMs: { revocation: 60 } })
+    const vault = await world.open()
+    await vault.save(ada, world.granted())
+    const ending = vault.disconnect(ada)
+    await until(() => world.server.counts.requests.revocation === 1)
+    await vault.save(ada, world.granted())
+    expect(await ending).toMatchObject({ revoked: true })
+    expect(world.server.counts.requests.revocation).toBe(1)
+    expect(await vault.connection(ada)).toMatchObject({ status: 'active', generation: 2 })
+    expect(world.eventTypes).toEqual(['connected', 'connected'])
+  })
+
   it('revokes an access token that has no refresh token', async () => {
     world.server.configure({ refreshTokens: 'never' })
     const vault = await world.open()

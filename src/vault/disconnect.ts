@@ -28,11 +28,14 @@ export interface Revocation {
 /**
  * Revokes the grant of a token set: the refresh token, which takes the access token with it at most providers, and then
  * the access token too, because not every provider does so. Without a refresh token the access token alone.
+ *
+ * @param isUnwanted asked before the second request: at some providers it ends whatever the person has granted since.
  */
 export async function revokeGrant(
   { provider, client }: Registration,
   tokens: TokenSet,
   options: RequestOptions,
+  isUnwanted: () => Promise<boolean> = async () => true,
 ): Promise<Revocation> {
   const { id, docsUrl } = provider
   const page = docsUrl === undefined ? '' : ` (see ${docsUrl})`
@@ -48,6 +51,7 @@ export async function revokeGrant(
     return { revoked: true, tokens }
   }
   await revokeToken(provider, client, refreshToken, { ...options, tokenTypeHint: 'refresh_token' })
+  if (!(await isUnwanted())) return { revoked: true, tokens }
   await revokeToken(provider, client, accessToken, { ...options, tokenTypeHint: 'access_token' }).catch(
     () => {
       // The grant is over; servers that ended this token with it, or revoke no access tokens, may say so with an error.
@@ -105,12 +109,20 @@ async function revokeAtProvider(
   row: ConnectionRow,
   options: DisconnectOptions,
 ): Promise<Revocation> {
-  const { registration, sealed } = inside
+  const { registration, sealed, store } = inside
+  const isUnwanted = async () => {
+    try {
+      return (await store.get(row.id))?.status === 'revoked'
+    } catch {
+      return false
+    }
+  }
   try {
     return await revokeGrant(
       await registration(row.provider),
       await sealed.reading(() => sealed.open(row)),
       limitsOf(inside, options),
+      isUnwanted,
     )
   } catch (error) {
     return { revoked: false, why: whyNotRevoked(error) }

@@ -105,8 +105,8 @@ function newRefresher(inside: Omit<Interior, 'refresher' | 'reader' | 'due'>): R
       const send = refreshRequests({ ...requestOptions, fetch, timeoutMs: refreshTimeoutMs })
       return send(registration, tokens, sending)
     },
-    abandon: async (registration, tokens) => {
-      await revokeGrant(registration, tokens, requestOptions).catch(() => {
+    abandon: async (registration, tokens, isUnwanted) => {
+      await revokeGrant(registration, tokens, requestOptions, isUnwanted).catch(() => {
         // The person disconnected while it was under way, and the provider cannot be told: it ends by itself.
       })
     },

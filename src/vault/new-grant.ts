@@ -77,17 +77,19 @@ async function putGrant(
   const id = before?.id ?? globalThis.crypto.randomUUID()
   const generation = (before?.generation ?? 0) + 1
   const note = historyNote('connected', { scopes: tokens.scopes, origin: store.origin })
-  const put = () => {
+  const put = async () => {
     const at = store.now()
     const life = { provider, usedAt: at, grantedAt: at, aheadMs: at - now() }
     const grant = sealed.seal({ ...place, id, generation }, tokens, life)
-    return store.putGrant({ ...place, ...grant, id, generation }, note)
+    return (await store.putGrant({ ...place, ...grant, id, generation }, note)) ? grant : undefined
   }
   return events.record({ type: 'connected', id, generation }, async () => {
-    if (!(await sealed.writing(put))) return undefined
+    const grant = await sealed.writing(put)
+    if (grant === undefined) return undefined
     const row = await store.get(id)
     if (row === undefined) throw notConnected(place)
-    return row
+    // As this consent made it, whatever came after it by now.
+    return { ...row, ...grant, generation, status: 'active', reason: null }
   })
 }
 

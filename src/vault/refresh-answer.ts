@@ -137,9 +137,12 @@ export class RefreshAnswer {
    * ends all that the client has for that person.
    */
   async #abandon({ tenant, user, provider }: ConnectionRow): Promise<void> {
-    const others = await this.#parts.store.find(tenant, user, provider)
-    if (others.some(({ status }) => status === 'active')) return
-    await this.#parts.abandon(this.#registration, this.#tokens)
+    const { store, abandon } = this.#parts
+    const isUnwanted = async () => {
+      const others = await store.find(tenant, user, provider)
+      return !others.some(({ status }) => status === 'active')
+    }
+    if (await isUnwanted()) await abandon(this.#registration, this.#tokens, isUnwanted)
   }
 }
 

@@ -30,8 +30,11 @@ export interface RefreshParts {
   prepare: (registration: Registration) => Promise<Registration>
   /** Sends one refresh request. It must end by itself: nothing else stops it. */
   refresh: (registration: Registration, tokens: TokenSet, sending: Sending) => Promise<TokenSet>
-  /** Takes tokens that arrived after their connection was disconnected: they must not live on. */
-  abandon: (registration: Registration, tokens: TokenSet) => Promise<void>
+  /**
+   * Takes tokens that arrived after their connection was disconnected: they must not live on, as long as `isUnwanted` says
+   * that the person has not connected again.
+   */
+  abandon: (registration: Registration, tokens: TokenSet, isUnwanted: () => Promise<boolean>) => Promise<void>
   /** Makes a change of a row, and tells of it when there was one: {@link EventStream.record}. */
   record: (
     change: Change,
