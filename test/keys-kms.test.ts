@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { KeyError } from '../src/errors.ts'
 import { TokenSet } from '../src/oauth/index.ts'
 import {
@@ -256,9 +256,41 @@ describe('a command that speaks for a service', () => {
     chmodSync(script, 0o700)
     const error = await failure(() => open({ url: newUrl(), env: env(`command:${script}`) }))
     const { plaintext } = JSON.parse(readFileSync(heard, 'utf8').split('\n')[0] ?? '')
-    expect(error.message).toContain('repeats what it was given')
+    expect(error.message).toContain('its complaint repeats the key')
     expect(plaintext).toMatch(/^.{43}=$/)
     expect(inspect(error, { depth: 5 })).not.toContain(plaintext.slice(0, 12))
+  })
+
+  it.each(['hex', 'base64url'] as const)(
+    'that prints the key in %s does not get it into a message',
+    async (form) => {
+      const [script, master] = [join(folder, `telling-${form}`), join(folder, `told-${form}`)]
+      const url = newUrl()
+      await open({ url, env: env(command('well', join(folder, 'master'))) })
+      const body = `const key = JSON.parse(require('node:child_process').execFileSync(process.execPath, ['${program}', 'once', '${join(folder, 'master')}'], { input: require('node:fs').readFileSync(0) })).plaintext
+const told = Buffer.from(key, 'base64').toString('${form}')
+require('node:fs').writeFileSync('${master}', told)
+console.error('decrypted: ' + told)
+process.exit(1)`
+      writeFileSync(script, `#!${process.execPath}\n${body}\n`)
+      chmodSync(script, 0o700)
+      const error = await failure(() => open({ url, env: env(`command:${script}`) }))
+      expect(readFileSync(master, 'utf8')).toMatch(/^[\w-]{43,64}$/)
+      expect(error.message).toContain('its complaint repeats the key')
+      expect(inspect(error, { depth: 5 })).not.toContain(readFileSync(master, 'utf8').slice(0, 12))
+    },
+  )
+
+  it('that leaves a process of its own behind keeps nobody from ending', async () => {
+    const script = join(folder, 'forking')
+    writeFileSync(script, '#!/bin/sh\nsleep 20 &\nyes | tr y x\n')
+    chmodSync(script, 0o700)
+    const before = process.getActiveResourcesInfo().filter((name) => name === 'PipeWrap').length
+    const error = await failure(() => open({ url: newUrl(), env: env(`command:${script}`) }))
+    expect(error.message).toContain('its answer is too long')
+    await vi.waitFor(() =>
+      expect(process.getActiveResourcesInfo().filter((name) => name === 'PipeWrap')).toHaveLength(before),
+    )
   })
 
   it('that is not there, or is no absolute path, is an error', async () => {

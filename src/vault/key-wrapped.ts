@@ -121,8 +121,9 @@ class Service {
       for (let attempt = 1; ; attempt += 1) {
         try {
           return checkedBytes(await orAborted(this.#kms[operation](input.slice(), request), signal))
-        } catch (error) {
+        } catch (raw) {
           named.signal?.throwIfAborted()
+          const error = withoutKey(raw, named.keyId, operation === 'encrypt' ? input : undefined)
           if (limit.signal.aborted) throw this.#tooLate(operation, refusal, error)
           if (attempt >= this.#attempts) throw this.#unavailable(operation, reasonOf(error), error)
           refusal = error
@@ -161,6 +162,39 @@ function checkedBytes(answer: unknown): Uint8Array {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error && error.message !== '' ? quote(error.message) : 'it rejected the request'
+}
+
+/** The error, or another in its place when it tells the key. */
+function withoutKey(error: unknown, keyId: string, key: Uint8Array | undefined): unknown {
+  const text = process.getBuiltinModule('node:util').inspect(error, { depth: 5 })
+  const tells = (key !== undefined && formsOf(key).some((form) => text.includes(form))) || hasKey(text, keyId)
+  return tells ? new Error('it failed, and its complaint repeats the key') : error
+}
+
+/** How a key may begin when somebody writes it down; a few bytes tell it from anything else. */
+function formsOf(key: Uint8Array): readonly string[] {
+  const bytes = Buffer.from(key)
+  const [start, hex] = [bytes.subarray(0, 9), bytes.subarray(0, 8).toString('hex')]
+  const written = [...start].join(', ')
+  const spaced = hex.replace(/..(?=.)/g, '$& ')
+  const texts = [start.toString('base64'), start.toString('base64url')]
+  return [...texts, hex, hex.toUpperCase(), spaced, written, written.replaceAll(', ', ',')]
+}
+
+/** Whether the key of that id, which nobody has here yet, is in a text. */
+function hasKey(text: string, keyId: string): boolean {
+  const runs = text.match(/[A-Za-z0-9+/_-]{43,}/g) ?? []
+  return runs.some((run) =>
+    [43, 64].some((length) => [run.slice(0, length), run.slice(-length)].some((part) => isKey(part, keyId))),
+  )
+}
+
+function isKey(text: string, keyId: string): boolean {
+  try {
+    return SealingKey.parse(text).id === keyId
+  } catch {
+    return false
+  }
 }
 
 function holds(wrapped: Uint8Array, bytes: Uint8Array): boolean {
