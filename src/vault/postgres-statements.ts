@@ -40,11 +40,38 @@ const live = `(type <> 'revoked' OR at > ${now} - ${dayMs})`
 
 /** Makes the statements of a store whose tables are in `schema`, and whose changes are told on `channel`. */
 export function statementsFor(schema: string, channel: string) {
-  const write = (sql: string) => compile(sql, schema, false)
-  const read = (sql: string) => compile(sql, schema, true)
+  const writing: Writing = {
+    write: (sql) => compile(sql, schema, false),
+    read: (sql) => compile(sql, schema, true),
+    tell: (payload = 'seq::text', from = 'noted') =>
+      `(SELECT count(pg_notify('${channel}', ${payload})) FROM ${from})`,
+  }
+  return {
+    ...reading(writing),
+    ...grants(writing),
+    ...dueTimes(writing),
+    ...leases(writing),
+    ...refreshes(writing),
+    ...endings(writing),
+    ...watching(writing),
+    ...pendingAuthorizations(writing),
+    ...namedValues(writing),
+    ...keys(writing),
+    ...auditLog(writing),
+  }
+}
 
-  /** Writes an entry about each row of `from` that `where` picks, drops old ones, and tells of it. */
-  const note = (from: string, type: string, reason = 'NULL', told = ':note', where = 'true') => `
+/** What statements are put together with. */
+interface Writing {
+  read: (sql: string) => Statement
+  write: (sql: string) => Statement
+  /** Tells those who listen: by default of the entry that {@link note} wrote. */
+  tell: (payload?: string, from?: string) => string
+}
+
+/** Writes an entry about each row of `from` that `where` picks, and drops old ones. */
+function note(from: string, type: string, reason = 'NULL', told = ':note', where = 'true'): string {
+  return `
     noted AS (INSERT INTO $.history (connection_id, tenant, user_id, provider, account, type, generation, reason, at,
         last_at, count, note)
       SELECT id, tenant, user_id, provider, account, '${type}', generation, ${reason}, now, now, 1, ${told}
@@ -53,20 +80,22 @@ export function statementsFor(schema: string, channel: string) {
     trimmed AS (DELETE FROM $.history WHERE connection_id = (SELECT connection_id FROM long)
       AND seq <= (SELECT seq FROM $.history WHERE connection_id = (SELECT connection_id FROM long)
         ORDER BY seq DESC LIMIT 1 OFFSET ${historyLimit - 1}))`
-  const tell = `(SELECT count(pg_notify('${channel}', seq::text)) FROM noted)`
+}
 
-  const list = (filter: RowFilter, after: boolean, limit: boolean) => {
-    const names = (['tenant', 'user', 'provider', 'account'] as const).filter(
-      (name) => filter[name] !== undefined,
-    )
-    const conditions = names.map((name) => `${name === 'user' ? 'user_id' : name} = :${name}`)
-    if (after) conditions.push('(user_id, provider, account) > (:afterUser, :afterProvider, :afterAccount)')
-    return read(`SELECT ${columns} FROM $.connection WHERE ${conditions.join(' AND ')}
-      ORDER BY user_id, provider, account ${limit ? 'LIMIT :limit' : ''}`)
-  }
+function listing(filter: RowFilter, after: boolean, limit: boolean): string {
+  const names = (['tenant', 'user', 'provider', 'account'] as const).filter(
+    (name) => filter[name] !== undefined,
+  )
+  const conditions = names.map((name) => `${name === 'user' ? 'user_id' : name} = :${name}`)
+  if (after) conditions.push('(user_id, provider, account) > (:afterUser, :afterProvider, :afterAccount)')
+  return `SELECT ${columns} FROM $.connection WHERE ${conditions.join(' AND ')}
+    ORDER BY user_id, provider, account ${limit ? 'LIMIT :limit' : ''}`
+}
 
+/** Reading rows and their history; asking for the time. */
+function reading({ read }: Writing) {
   return {
-    list: remembered(list),
+    list: remembered((filter, after, limit) => read(listing(filter, after, limit))),
     find: read(`SELECT ${tokenColumns} FROM $.connection
       WHERE tenant = :tenant AND user_id = :user AND provider = :provider ORDER BY account`),
     findAccount: read(`SELECT ${tokenColumns} FROM $.connection
@@ -75,7 +104,40 @@ export function statementsFor(schema: string, channel: string) {
     history: read(`WITH ${clock} SELECT ${historyColumns} FROM $.history WHERE connection_id = :id AND ${live}
       ORDER BY seq DESC LIMIT ${historyLimit}`),
     clock: read(`WITH ${clock} SELECT 0, now FROM clock`),
+  }
+}
 
+/** Consents, and keys that change. */
+function grants({ write, read, tell }: Writing) {
+  return {
+    insert: write(`WITH ${clock},
+      saved AS (INSERT INTO $.connection (${columns})
+        SELECT :id, :tenant, :user, :provider, :account, 1, 'active', NULL, :scopes, :expiresAt::bigint,
+          :receivedAt::bigint, :refreshDueAt::bigint, :dueAt::bigint, NULL, NULL, NULL, NULL, 0, NULL,
+          now, now, now, now, :keyId, :sealed::bytea FROM clock
+        ON CONFLICT DO NOTHING RETURNING *),
+      ${note('saved', 'connected')}
+      ${changed('saved')}, ${tell()}`),
+    replace: write(`WITH ${clock},
+      saved AS (UPDATE $.connection SET ${grant}, ${fresh}, ${free}, generation = :generation, granted_at = ${now},
+          used_at = ${now}, updated_at = ${now} WHERE id = :id AND generation = :generation - 1 RETURNING *),
+      ${note('saved', 'connected')}
+      ${changed('saved')}, ${tell()}`),
+    // In the order of the index: the planner's figures are old while keys rotate, and would have it walk over the table.
+    sealedOtherwise:
+      read(`(SELECT ${columns} FROM $.connection WHERE key_id < :keyId ORDER BY key_id LIMIT :limit)
+      UNION ALL (SELECT ${columns} FROM $.connection WHERE key_id > :keyId ORDER BY key_id LIMIT :limit)
+      LIMIT :limit`),
+    reseal: write(`WITH ${clock},
+      resealed AS (UPDATE $.connection SET sealed = :sealed, key_id = :keyId
+        WHERE id = :id AND sealed = :before RETURNING id)
+      ${changed('resealed')}`),
+  }
+}
+
+/** What the scheduler asks, and what moves its times. */
+function dueTimes({ write, read }: Writing) {
+  return {
     // Locked in the order of their ids: two that touch the same rows do not wait for each other.
     touch: write(`WITH ${clock},
       seen AS (SELECT id FROM $.connection WHERE id = ANY (:ids::text[]) ORDER BY id FOR UPDATE),
@@ -84,21 +146,6 @@ export function statementsFor(schema: string, channel: string) {
           THEN least(due_at, greatest(refresh_due_at, retry_at)) ELSE due_at END
         FROM clock, seen WHERE c.id = seen.id RETURNING c.id)
       ${changed('touched')}`),
-
-    insert: write(`WITH ${clock},
-      saved AS (INSERT INTO $.connection (${columns})
-        SELECT :id, :tenant, :user, :provider, :account, 1, 'active', NULL, :scopes, :expiresAt::bigint,
-          :receivedAt::bigint, :refreshDueAt::bigint, :dueAt::bigint, NULL, NULL, NULL, NULL, 0, NULL,
-          now, now, now, now, :keyId, :sealed::bytea FROM clock
-        ON CONFLICT DO NOTHING RETURNING *),
-      ${note('saved', 'connected')}
-      ${changed('saved')}, ${tell}`),
-    replace: write(`WITH ${clock},
-      saved AS (UPDATE $.connection SET ${grant}, ${fresh}, ${free}, generation = :generation, granted_at = ${now},
-          used_at = ${now}, updated_at = ${now} WHERE id = :id AND generation = :generation - 1 RETURNING *),
-      ${note('saved', 'connected')}
-      ${changed('saved')}, ${tell}`),
-
     // From one provider to the next by way of the index, whatever lies between.
     nextDue: read(`WITH RECURSIVE next AS (
         (SELECT provider, due_at FROM $.connection WHERE tenant = :tenant AND ${due} ORDER BY provider, due_at LIMIT 1)
@@ -114,7 +161,12 @@ export function statementsFor(schema: string, channel: string) {
       claimed AS (UPDATE $.connection c SET due_at = now + :claimMs FROM overdue, clock WHERE c.id = overdue.id
         RETURNING c.*, was_due_at)
       SELECT ${columns}, ${now}, ${durable} FROM claimed ORDER BY was_due_at`),
+  }
+}
 
+/** Who may refresh. */
+function leases({ write, tell }: Writing) {
+  return {
     acquireLease: write(`WITH ${clock},
       before AS (SELECT id AS before_id, lease_owner AS before_owner FROM $.connection
         WHERE id = :id AND generation = :generation AND status = 'active'
@@ -122,7 +174,7 @@ export function statementsFor(schema: string, channel: string) {
       taken AS (UPDATE $.connection c SET lease_owner = :owner, lease_until = now + :leaseMs, updated_at = now
         FROM before, clock WHERE c.id = before_id RETURNING c.*, before_owner),
       ${note('taken', 'lease_taken_over', 'NULL', `format('{"intent":%s}', (intent_at IS NOT NULL)::text)`, 'before_owner <> :owner')}
-      SELECT ${columns}, ${now}, ${durable}, ${tell} FROM taken`),
+      SELECT ${columns}, ${now}, ${durable}, ${tell()} FROM taken`),
     extendLease: write(`WITH ${clock},
       extended AS (UPDATE $.connection SET lease_until = ${now} + :leaseMs
         WHERE id = :id AND lease_owner = :owner RETURNING id)
@@ -136,6 +188,12 @@ export function statementsFor(schema: string, channel: string) {
           lease_until = ${now} + :leaseMs, updated_at = ${now}
         WHERE id = :id AND ${ownLease} AND status = 'active' RETURNING id)
       ${changed('intended')}`),
+  }
+}
+
+/** How a refresh ended. */
+function refreshes({ write, tell }: Writing) {
+  return {
     saveTokens: write(`WITH ${clock},
       saved AS (UPDATE $.connection SET ${grant}, ${fresh}, generation = generation + 1, updated_at = ${now},
           lease_owner = nullif(lease_owner, :owner),
@@ -144,7 +202,7 @@ export function statementsFor(schema: string, channel: string) {
           intent_hash = CASE WHEN lease_owner = :owner THEN NULL ELSE intent_hash END
         WHERE id = :id AND generation = :generation AND status <> 'revoked' RETURNING *),
       ${note('saved', 'refreshed')}
-      ${changed('saved')}, ${tell}`),
+      ${changed('saved')}, ${tell()}`),
     recordFailure: write(`WITH ${clock},
       failed AS (UPDATE $.connection SET lease_owner = NULL, lease_until = NULL, failures = failures + 1,
           intent_at = CASE WHEN :uncertain::boolean THEN intent_at END,
@@ -155,14 +213,19 @@ export function statementsFor(schema: string, channel: string) {
         FROM failed WHERE h.seq = (SELECT max(seq) FROM $.history WHERE connection_id = :id)
           AND h.type = 'refresh_failed' AND h.reason = :reason RETURNING h.seq, h.count),
       ${note('failed', 'refresh_failed', ':reason', ':note', 'NOT EXISTS (SELECT FROM again)')}
-      ${changed('failed')}, ${tell},
-        (SELECT count(pg_notify('${channel}', seq || ' ' || count)) FROM again)`),
+      ${changed('failed')}, ${tell()},
+        ${tell(`seq || ' ' || count`, 'again')}`),
     markNeedsReconnect: write(`WITH ${clock},
       dead AS (UPDATE $.connection SET status = 'needs_reconnect', reason = :reason, ${free}, updated_at = ${now}
         WHERE id = :id AND ${ownLease} AND status = 'active' RETURNING *),
       ${note('dead', 'needs_reconnect', ':reason')}
-      ${changed('dead')}, ${tell}`),
+      ${changed('dead')}, ${tell()}`),
+  }
+}
 
+/** Disconnecting. */
+function endings({ write, tell }: Writing) {
+  return {
     markRevoked: write(`WITH ${clock},
       marked AS (UPDATE $.connection SET status = 'revoked', reason = 'disconnecting', updated_at = ${now}
         WHERE id = :id RETURNING *)
@@ -172,31 +235,24 @@ export function statementsFor(schema: string, channel: string) {
       told AS (DELETE FROM $.history WHERE connection_id IN (SELECT id FROM gone)),
       ended AS (DELETE FROM $.history WHERE type = 'revoked' AND at <= ${now} - ${dayMs} AND connection_id <> :id),
       ${note('gone', 'revoked')}
-      ${changed('gone')}, ${tell}`),
-
-    // In the order of the index: the planner's figures are old while keys rotate, and would have it walk over the table.
-    sealedOtherwise:
-      read(`(SELECT ${columns} FROM $.connection WHERE key_id < :keyId ORDER BY key_id LIMIT :limit)
-      UNION ALL (SELECT ${columns} FROM $.connection WHERE key_id > :keyId ORDER BY key_id LIMIT :limit)
-      LIMIT :limit`),
-    reseal: write(`WITH ${clock},
-      resealed AS (UPDATE $.connection SET sealed = :sealed, key_id = :keyId
-        WHERE id = :id AND sealed = :before RETURNING id)
-      ${changed('resealed')}`),
-
-    entries: read(`SELECT ${historyColumns} FROM $.history WHERE seq = ANY (:seqs::bigint[])`),
-    lastEntry: read('SELECT coalesce(max(seq), 0) FROM $.history'),
-    entriesSince: read(`SELECT ${historyColumns} FROM $.history WHERE seq > :seq ORDER BY seq LIMIT :limit`),
-    tell: write(`WITH ${clock} SELECT 1, ${now}, pg_notify('${channel}', :payload)`),
-
-    ...besides(read, write),
+      ${changed('gone')}, ${tell()}`),
   }
 }
 
-type Compile = (sql: string) => Statement
+/** Hearing of history. */
+function watching({ write, read, tell }: Writing) {
+  return {
+    entries: read(`SELECT ${historyColumns} FROM $.history WHERE seq = ANY (:seqs::bigint[])`),
+    lastEntry: read('SELECT coalesce(max(seq), 0) FROM $.history'),
+    entriesSince: read(`SELECT ${historyColumns} FROM $.history WHERE seq > :seq ORDER BY seq LIMIT :limit`),
+    tell: write(
+      `WITH ${clock}, told AS (SELECT :payload::text AS payload) SELECT 1, ${now}, ${tell('payload', 'told')}`,
+    ),
+  }
+}
 
-/** What a store keeps besides connections. */
-function besides(read: Compile, write: Compile) {
+/** Authorizations under way, and what is left of a user. */
+function pendingAuthorizations({ write }: Writing) {
   return {
     putPending: write(`WITH ${clock},
       over AS (DELETE FROM $.pending WHERE key IN (SELECT key FROM $.pending
@@ -213,7 +269,12 @@ function besides(read: Compile, write: Compile) {
       ended AS (DELETE FROM $.history WHERE type = 'revoked' AND tenant = :tenant AND user_id = :user),
       dropped AS (DELETE FROM $.pending WHERE person = :person RETURNING expires_at)
       ${changed(`dropped WHERE expires_at > ${now}`)}`),
+  }
+}
 
+/** Values about the whole store. */
+function namedValues({ write, read }: Writing) {
+  return {
     getMeta: read('SELECT value FROM $.meta WHERE name = :name'),
     putMeta: write(`WITH ${clock},
       put AS (INSERT INTO $.meta (name, value, key_id) VALUES (:name, :value, :keyId)
@@ -224,7 +285,12 @@ function besides(read: Compile, write: Compile) {
         WHERE name = :name AND value = :before RETURNING name)
       ${changed('replaced')}`),
     metaSealedOtherwise: read('SELECT name FROM $.meta WHERE key_id <> :keyId ORDER BY name'),
+  }
+}
 
+/** The keys that may seal. */
+function keys({ write, read }: Writing) {
+  return {
     keys: read(`SELECT id, p.key_id IS NOT NULL, check_text, wrapped, created_at
       FROM $.sealing_key LEFT JOIN $.primary_key p ON p.key_id = id
       ORDER BY p.key_id IS NULL, created_at, id`),
@@ -250,7 +316,12 @@ function besides(read: Compile, write: Compile) {
           + (SELECT count(*) FROM $.meta WHERE key_id = k.id)
       FROM $.sealing_key k LEFT JOIN $.primary_key p ON p.key_id = k.id
       ORDER BY p.key_id IS NULL, k.created_at, k.id`),
+  }
+}
 
+/** The chains of lines. */
+function auditLog({ write, read }: Writing) {
+  return {
     auditHead: read(
       'SELECT seq, at, entry, hash FROM $.audit WHERE tenant = :tenant ORDER BY seq DESC LIMIT 1',
     ),
