@@ -25,7 +25,7 @@ const common: BuildOptions = {
   cwd: root,
   platform: 'node',
   transform: { target: 'node22.18' },
-  external: /^(?!\.|\/)/,
+  external: /^(?!\.|\/|\0|@oxc-project\/runtime\/)/, // rolldown has the helper of `using` in itself: it is bundled
   logLevel: 'warn',
 }
 

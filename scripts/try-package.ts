@@ -1,7 +1,7 @@
 // Uses the packed tarball as a consumer does, on the Node that runs this script: install into an empty project,
 // import every door, compile a strict consumer, run the command line.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -16,6 +16,8 @@ export interface PackageTrial {
   doors: Record<string, string[]>
   /** What `toolgrant --version` printed. */
   version: string
+  /** Packages that the built files import, on demand too, and package.json does not declare. */
+  undeclared: string[]
 }
 
 /** Packs, installs and uses the package. Throws with the command's output when any step fails. */
@@ -36,6 +38,7 @@ export function tryPackage(): PackageTrial {
         [join(folder, 'node_modules/toolgrant/dist/cli/main.js'), '--version'],
         folder,
       ).trim(),
+      undeclared: undeclaredImports(join(folder, 'node_modules/toolgrant')),
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -54,6 +57,9 @@ function run(command: string, args: string[], cwd: string): string {
   return stdout
 }
 
+/** The specifier of an import at a line's beginning, or of one on demand, that is no path and not Node's own. */
+const importedName = /(?:^(?:import|export)\b[^"\n]*|\bimport\()"((?!\.|\/|node:)[^"\n]+)"/gm
+
 function doorsOf(folder: string): string[] {
   const { exports } = JSON.parse(readFileSync(join(folder, 'node_modules/toolgrant/package.json'), 'utf8'))
   return Object.keys(exports)
@@ -66,6 +72,16 @@ function importDoors(folder: string): Record<string, string[]> {
   const code = `const doors = {}; for (const door of ${JSON.stringify(doors)}) doors[door] = Object.keys(await import(door)); console.log(JSON.stringify(doors))`
   writeFileSync(join(folder, 'doors.mjs'), code)
   return JSON.parse(run(process.execPath, [join(folder, 'doors.mjs')], folder))
+}
+
+function undeclaredImports(folder: string): string[] {
+  const { name, dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const known = new Set([name, ...Object.keys(dependencies)])
+  const imported = readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.js'))
+    .flatMap((file) => [...readFileSync(join(folder, 'dist', file), 'utf8').matchAll(importedName)])
+    .flatMap(([, specifier = '']) => /^(?:@[^/]+\/)?[^/]+/.exec(specifier) ?? [])
+  return [...new Set(imported)].filter((specifier) => !known.has(specifier))
 }
 
 /** A consumer with every strict flag on and `skipLibCheck` off: our types must compile by themselves. */
@@ -98,7 +114,9 @@ function compileConsumer(folder: string): void {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { files, doors, version } = tryPackage()
+  const { files, doors, version, undeclared } = tryPackage()
+  if (undeclared.length > 0)
+    throw new Error(`dist imports what package.json does not declare: ${undeclared.join(', ')}`)
   console.log(
     `${files.length} files, ${Object.keys(doors).length} doors, version ${version}, Node ${process.version}`,
   )

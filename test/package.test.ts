@@ -13,5 +13,6 @@ it('installs into an empty project, loads every door, compiles strictly and runs
   expect(trial.files).toEqual(
     expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']),
   )
+  expect(trial.undeclared).toEqual([])
   expect(trial.files.filter((file) => /\.test\.|\.contract\.|^src|^test/.test(file))).toEqual([])
 }, 180_000)
