@@ -90,9 +90,9 @@ export async function* sealBundle(
 export class OpenBundle {
   readonly #bytes: Bytes
   readonly #header: string
-  readonly #payload: Buffer
+  readonly #payload: Uint8Array
 
-  constructor(bytes: Bytes, header: string, payload: Buffer) {
+  constructor(bytes: Bytes, header: string, payload: Uint8Array) {
     this.#bytes = bytes
     this.#header = header
     this.#payload = payload
@@ -181,7 +181,7 @@ export async function deriveKeys(
   passphrase: string,
   salt: Uint8Array,
   { N, r, p }: ScryptCost,
-): Promise<{ payload: Buffer; check: (text: string) => string }> {
+): Promise<{ payload: Uint8Array; check: (text: string) => string }> {
   const crypto = nodeCrypto()
   // One passphrase, however a keyboard composed its characters.
   const text = passphrase.normalize('NFKC')
@@ -205,7 +205,7 @@ class Chunks {
   readonly #header: Buffer
   #count = 0
 
-  constructor(key: Buffer, header: string) {
+  constructor(key: Uint8Array, header: string) {
     this.#key = nodeCrypto().createSecretKey(key)
     this.#header = Buffer.from(sha256(header), 'hex')
   }
