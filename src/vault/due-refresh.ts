@@ -17,6 +17,8 @@ export interface DueRefreshParts {
   registration: (providerId: string) => Promise<Registration>
   /** Resolves after that time, or when the signal aborts. */
   sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** The same without keeping the process alive. */
+  idle: (ms: number, signal: AbortSignal) => Promise<void>
   /**
    * How long a row that was claimed is nobody else's, in milliseconds: until its lease is taken, which then keeps others
    * out. Not longer: one whose owner died has to come up again within a grace window.
@@ -34,9 +36,18 @@ type Tally = { -readonly [Name in keyof RefreshedDue]: RefreshedDue[Name] } & {
 /** Refreshes what is due. */
 export class DueRefresh {
   readonly #parts: DueRefreshParts
+  /** Connections that another process was refreshing, to be looked at when its lease ends. */
+  readonly #following = new Map<string, Promise<void>>()
+  readonly #closing = new AbortController()
 
   constructor(parts: DueRefreshParts) {
     this.#parts = parts
+  }
+
+  /** Looks after nobody's leases any more. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.allSettled(this.#following.values())
   }
 
   /**
@@ -154,9 +165,26 @@ export class DueRefresh {
       await this.#parts.refresher.refresh(row, { background: true })
       tally.refreshed += 1
     } catch (error) {
+      if (error instanceof Postponed) this.#follow(row, error)
       const isLeft = error instanceof Postponed || (error instanceof StoreError && error.code === 'closed')
       if (isLeft) tally.skipped += 1
       else tally.failed += 1
     }
+  }
+
+  /** If the owner of the lease dies, its grace window at the provider is short: taken up at once, not by the next claim. */
+  #follow(row: ConnectionRow, { leaseLeftMs }: Postponed): void {
+    if (leaseLeftMs === undefined || this.#following.has(row.id)) return
+    const { idle, refresher } = this.#parts
+    const { signal } = this.#closing
+    const following = idle(leaseLeftMs + 50, signal)
+      .then(async () => {
+        if (!signal.aborted) await refresher.refresh(row, { background: true })
+      })
+      .catch(() => {
+        // Told as an event, or left to the next claim.
+      })
+      .finally(() => this.#following.delete(row.id))
+    this.#following.set(row.id, following)
   }
 }

@@ -126,6 +126,22 @@ describe('two processes on a store that tells', () => {
     expect(heard[1][3]?.connection).toMatchObject({ status: 'revoked', user: 'ada', provider: 'simulated' })
   })
 
+  it('of two tenants hear nothing of each other', async () => {
+    const shared = new WatchedStore(() => world.now)
+    const key = generateKey()
+    const heard: VaultEvent[] = []
+    const options = { key, audit: 'off', sleep } as const
+    const one = await world.open({ ...options, store: shared.process(), tenant: 'one', onEvent: () => {} })
+    const onEvent = (event: VaultEvent) => void heard.push(event)
+    const other = await world.open({ ...options, store: shared.process(), tenant: 'other', onEvent })
+    await one.save(ada, world.granted())
+    await one.disconnect(ada)
+    await other.save(bob, world.granted())
+    await until(() => heard.length > 0)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(heard.map(({ connection }) => [connection.tenant, connection.user])).toEqual([['other', 'bob']])
+  })
+
   it('keep the order per connection although rows are read in between', async () => {
     let slow = 0
     const { one, other, heard } = await two(async () => {

@@ -22,6 +22,8 @@ export interface Change {
 /** What an {@link EventStream} works with. */
 export interface EventParts {
   store: Pick<Store, 'get' | 'watch'>
+  /** Of other tenants on the store nothing is told. */
+  tenant: string
   cache: TokenCache
   sealed: Pick<SealedTokens, 'forget'>
   /** Milliseconds since 1970. */
@@ -178,8 +180,8 @@ export class EventStream {
   }
 
   #hear(entry: HistoryEntry): void {
-    const { type, connectionId } = entry
-    if (type === 'lease_taken_over') return
+    const { type, connectionId, tenant } = entry
+    if (type === 'lease_taken_over' || tenant !== this.#parts.tenant) return
     this.#invalidate(type, connectionId, entry)
     const change: Change = { type, id: connectionId, generation: entry.generation }
     const [announcement] = this.#announced.get(keyOf(change)) ?? []

@@ -70,7 +70,7 @@ export async function furnish({
   const basis = {
     ...{ store, tenant, options, now, keys, cache, sealed },
     pending: new PendingAuthorizations(store, keys, tenant),
-    events: new EventStream({ store, cache, sealed, now, sleep: options.sleep ?? idle }),
+    events: new EventStream({ store, tenant, cache, sealed, now, sleep: options.sleep ?? idle }),
     audit: auditLogOf({ store, tenant, keyring: keys }, options),
     keyOperations: new KeyOperations({ store, keys, places: keyPlaces }),
     gates: new ProviderGates({ now: () => store.now(), random, sleep }),
@@ -84,7 +84,13 @@ export async function furnish({
   const { leaseMs = defaultLeaseMs } = options
   return {
     ...{ ...basis, refresher, reader: new ConnectionReader({ ...basis, refresher }) },
-    due: new DueRefresh({ ...basis, refresher, sleep, claimMs: Math.min(leaseMs, longestQueueMs) + 1000 }),
+    due: new DueRefresh({
+      ...basis,
+      refresher,
+      sleep,
+      idle: options.sleep ?? idle,
+      claimMs: Math.min(leaseMs, longestQueueMs) + 1000,
+    }),
   }
 }
 

@@ -4,9 +4,9 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { failure } from '../../test/vault/fixture.ts'
 import { settle, VirtualTime, withFailing } from '../../test/vault/virtual-world.ts'
 import { StoreError } from '../errors.ts'
-import { TokenSet } from '../oauth/index.ts'
+import { registrations, TokenSet } from '../oauth/index.ts'
 import { defineProvider, type ProviderDefinition } from '../providers/index.ts'
-import { generateKey } from '../seal.ts'
+import { fingerprint, generateKey } from '../seal.ts'
 import type { RefreshedDue, SkippedProvider } from './freshness.ts'
 import { memoryStore } from './memory-store.ts'
 import type { VaultOptions } from './options.ts'
@@ -146,6 +146,19 @@ describe('keepFresh', () => {
     expect(passes.reduce((sum, { refreshed }) => sum + refreshed, 0)).toBe(60)
   })
 
+  it('takes up what a process that died was refreshing as soon as its lease ends', async () => {
+    const vault = await schedule.open()
+    await schedule.save(vault, 'ada', 0)
+    const [row] = await schedule.store.list({ tenant: 'default' })
+    const begun = schedule.time.ms
+    await schedule.store.acquireLease(row?.id ?? '', 1, 'dead', 15_000)
+    await schedule.store.writeIntent(row?.id ?? '', 'dead', 1, fingerprint('ada'), 15_000)
+    vault.keepFresh()
+    await schedule.time.advance(20_000)
+    expect(schedule.asked).toHaveLength(1)
+    expect((schedule.asked[0]?.at ?? 0) - begun).toBeLessThan(16_500)
+  })
+
   it('keeps to so many at once at each provider', async () => {
     let underWay = 0
     let most = 0
@@ -163,6 +176,35 @@ describe('keepFresh', () => {
     await schedule.time.advance(2000)
     expect(await pass).toEqual({ due: 30, refreshed: 30, failed: 0, skipped: 0, skippedProviders: [] })
     expect(most).toBe(4)
+  })
+
+  it('does not let a slow provider with many due connections hold up another', async () => {
+    const vault = await schedule.open()
+    const provider = defineProvider({
+      ...{ id: 'slow', authorizationUrl: 'https://slow.test/a', tokenUrl: 'https://slow.test/t' },
+    })
+    const clients = { slow: { clientId: 'us', provider }, acme: await vault.registration('acme') }
+    const both = await schedule.open({}, { clients: registrations(clients) })
+    for (let user = 0; user < 40; user += 1) await schedule.save(both, `slow${user}`, 0, 'slow')
+    await schedule.save(both, 'ada', 60_000)
+    const begun = schedule.time.ms
+    const { answer } = schedule
+    schedule.answer = async (refreshToken) => {
+      if (refreshToken.startsWith('slow')) await schedule.time.sleep(30_000, new AbortController().signal)
+      return answer(refreshToken)
+    }
+    const passes: RefreshedDue[] = []
+    const keeper = both.keepFresh({ onPass: (pass) => void passes.push(pass) })
+    await schedule.time.advance(60_000)
+    const adas = schedule.asked.filter(({ user }) => user === 'ada')
+    expect(adas).toHaveLength(1)
+    expect(adas[0]?.at).toBeLessThanOrEqual(begun + 60_000)
+    expect(schedule.asked.length).toBeLessThanOrEqual(1 + 3 * 8)
+    void keeper.stop()
+    await schedule.time.advance(60_000)
+    await keeper.stop()
+    const told = passes.reduce((sum, { refreshed }) => sum + refreshed, 0)
+    expect(told).toBe(schedule.asked.length)
   })
 
   it('names a provider that we are not registered at once, and looks at it no oftener than at others', async () => {

@@ -223,10 +223,10 @@ class OpenVault extends Vault {
   }
 
   async #close(): Promise<void> {
-    const { refresher, use, events, audit, cache, sealed, store } = this.#inside
+    const { refresher, due, use, events, audit, cache, sealed, store } = this.#inside
     this.#keys.close()
     const stopping = [...this.#keepers].map((keeper) => keeper.stop())
-    await Promise.allSettled([...stopping, refresher.close(), use.close(), ...this.#changing])
+    await Promise.allSettled([...stopping, due.close(), refresher.close(), use.close(), ...this.#changing])
     await events.close()
     await audit.close()
     cache.clear()

@@ -11,6 +11,7 @@ import { RefreshAnswer, refreshedNote, storedWithin, takeoverMs, untilStored } f
 import { backOffMs, diagnose, diagnoseUnsent } from './refresh-failure.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
+import type { ConnectionRow } from './store.ts'
 
 /** How an attempt ended: with tokens; with a failure that may be tried again; or `undefined`: look at the row again. */
 export type Attempt = { tokens: TokenSet } | { failure: RefreshFailedError } | undefined
@@ -21,18 +22,51 @@ const longestPauseForUsMs = 30_000
 /** What came of a request, before the store knows. */
 type Outcome = { answer: RefreshAnswer } | { error: unknown; wasSent: boolean } | undefined
 
+/** Grants that this process heard were refused, and could not say so: nobody asks again. Bounded. */
+export class RefusedGrants {
+  readonly #refused = new Map<string, { generation: number; error: unknown }>()
+
+  /** Remembers a refusal. */
+  add({ id, generation }: ConnectionRow, error: unknown): void {
+    const [oldest] = this.#refused.keys()
+    if (this.#refused.size >= 1000 && oldest !== undefined) this.#refused.delete(oldest)
+    this.#refused.set(id, { generation, error })
+  }
+
+  /** The refusal of that very generation, once. */
+  take({ id, generation }: ConnectionRow): { error: unknown } | undefined {
+    const found = this.#refused.get(id)
+    if (found === undefined) return undefined
+    this.#refused.delete(id)
+    return found.generation === generation ? found : undefined
+  }
+}
+
+/** What an attempt has of the run that it belongs to. */
+export interface AttemptSurroundings {
+  refused: RefusedGrants
+  /** Ends the vault's waiting, never a request. */
+  closing: AbortSignal
+}
+
 /** A refresh whose lease this process holds. */
 export class RefreshAttempt {
   readonly #parts: RefreshParts
   readonly #lease: RefreshLease
   readonly #registration: Registration
+  readonly #refused: RefusedGrants
   readonly #closing: AbortSignal
 
-  /** @param closing ends the vault's waiting, never a request. */
-  constructor(parts: RefreshParts, lease: RefreshLease, registration: Registration, closing: AbortSignal) {
+  constructor(
+    parts: RefreshParts,
+    lease: RefreshLease,
+    registration: Registration,
+    { refused, closing }: AttemptSurroundings,
+  ) {
     this.#parts = parts
     this.#lease = lease
     this.#registration = registration
+    this.#refused = refused
     this.#closing = closing
   }
 
@@ -51,7 +85,8 @@ export class RefreshAttempt {
     let outcome: Outcome
     try {
       spent = await sealed.reading(() => sealed.open(lease.row))
-      outcome = await this.#send(spent, pass)
+      const refusal = this.#refused.take(lease.row)
+      outcome = refusal === undefined ? await this.#send(spent, pass) : { ...refusal, wasSent: true }
     } catch (error) {
       await lease.release()
       throw error
@@ -157,6 +192,7 @@ export class RefreshAttempt {
       }),
     )
     if (marked !== undefined) throw failure
+    this.#refused.add(row, error)
     await this.#lease.release()
     return undefined
   }

@@ -462,6 +462,33 @@ describe('those who wait for another process', () => {
     expect((await second).accessToken).toBe('access-2')
   })
 
+  it('are served also when they join a refresh in the background that is just giving up', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process()
+    const first = one.refresher.refresh(row)
+    await settle()
+    // The last look before it gives up takes a while: that is when somebody joins.
+    let reads = 0
+    let goOn = () => {}
+    const store = withAfter(world.store, 'get', async () => {
+      reads += 1
+      if (reads === 2) await new Promise<void>((resolve) => (goOn = resolve))
+    })
+    const two = world.process({ store })
+    const background = caught(two.refresher.refresh(row, { background: true }))
+    await settle()
+    const joined = two.refresher.refresh(row)
+    goOn()
+    expect(await background).toMatchObject({ name: 'RefreshFailedError' })
+    await world.pass(1000, one, two)
+    only(one.requests).answer(tokensOf(2, world.storeTime))
+    await world.pass(500, one, two)
+    expect((await joined).accessToken).toBe('access-2')
+    await first
+    expect(two.requests).toEqual([])
+  })
+
   it('only read meanwhile: nobody writes to the row but who has its lease', async () => {
     const world = new World()
     const row = await world.connect()
@@ -503,6 +530,57 @@ describe('a chain of processes that die one after the other', () => {
     expect(ended).toBeGreaterThan(9000)
     expect(ended).toBeLessThan(13_000)
   })
+})
+
+describe('a refusal that came late', () => {
+  it('is remembered: who heard it does not ask again when it gets the lease', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process()
+    const first = caught(one.refresher.refresh(row))
+    await settle()
+    // Another takes over, and dies before it has sent anything.
+    world.storeTime += 1100
+    await world.store.acquireLease('id', 1, 'dies', 1000)
+    only(one.requests).fail(refused('invalid_grant'))
+    await settle()
+    expect(await world.row()).toMatchObject({ status: 'active', leaseOwner: 'dies' })
+    await world.pass(3000, one)
+    expect(await first).toMatchObject({ code: 'needs_reconnect' })
+    expect(one.requests).toHaveLength(1)
+    expect(one.events).toEqual(['needs_reconnect'])
+  })
+
+  it('says nothing about the tokens that somebody else has saved since', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const one = world.process()
+    const first = one.refresher.refresh(row)
+    await settle()
+    await world.store.saveTokens(
+      ...(['id', 'other', 1] as const),
+      world.sealed.seal({ ...place, generation: 2 }, tokensOf(2, start, start + 5000)),
+    )
+    only(one.requests).fail(refused('invalid_grant'))
+    await settle()
+    expect((await first).accessToken).toBe('access-2')
+    world.storeTime += 6000
+    const again = one.refresher.refresh(await world.row())
+    await settle()
+    one.requests[1]?.answer(tokensOf(3, world.storeTime))
+    expect((await again).accessToken).toBe('access-3')
+  })
+})
+
+it('an attempt that took long is not followed by another for the same caller', async () => {
+  const world = new World()
+  const row = await world.connect()
+  const one = world.process({ random: () => 0 })
+  const result = caught(one.refresher.refresh(row))
+  await world.pass(6000, one)
+  only(one.requests).fail(new TimeoutError('slow', 6000))
+  expect(await result).toMatchObject({ name: 'RefreshFailedError', retryable: true })
+  expect(one.requests).toHaveLength(1)
 })
 
 describe('a failure that came late', () => {

@@ -30,7 +30,19 @@ export interface DiagnosedFailure {
 }
 
 /** Nothing was sent, and nothing is wrong with the connection: it is left to others, or to later. */
-export class Postponed extends RefreshFailedError {}
+export class Postponed extends RefreshFailedError {
+  /** When another process's lease ends unless it is extended, in milliseconds from now; absent when no lease is in the way. */
+  declare readonly leaseLeftMs: number | undefined
+
+  constructor(
+    message: string,
+    options: ConstructorParameters<typeof RefreshFailedError>[1] & { leaseLeftMs?: number },
+  ) {
+    super(message, options)
+    // Not for those who get it as an error.
+    Object.defineProperty(this, 'leaseLeftMs', { value: options.leaseLeftMs, enumerable: false })
+  }
+}
 
 const reasons: Readonly<Record<FailureKind, string>> = {
   dead: 'refused',

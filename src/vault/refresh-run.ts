@@ -5,10 +5,11 @@ import type { Registration, TokenSet } from '../oauth/index.ts'
 import { needsReconnect, notConnected } from './connection-errors.ts'
 import type { ProviderGate } from './provider-gate.ts'
 import { storedWithin } from './refresh-answer.ts'
-import { type Attempt, RefreshAttempt } from './refresh-attempt.ts'
+import { type Attempt, RefreshAttempt, type RefusedGrants } from './refresh-attempt.ts'
 import { diagnose, Postponed, pauseLeftMs } from './refresh-failure.ts'
 import { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
+import { Stopwatch } from './stopwatch.ts'
 import { type ConnectionRow, longestLeaseMs, type TokenRow } from './store.ts'
 
 /** How long callers without a valid token sit out a provider's hiccup, in milliseconds, and how often it may fail. */
@@ -31,6 +32,8 @@ export interface RunSurroundings {
   parts: RefreshParts
   /** Outcomes that the store has not taken yet, by connection id. */
   storing: Map<string, Promise<Attempt>>
+  /** Refusals that the store did not take, because another had the lease by then. */
+  refused: RefusedGrants
   /** Aborts when the vault is closed. */
   closing: AbortSignal
 }
@@ -44,6 +47,7 @@ export class RefreshRun {
   #seenGeneration: number
   #failure: RefreshFailedError | undefined
   #failed = 0
+  /** What failed attempts and the pauses after them have taken so far. */
   #satOutMs = 0
   /** Which other process is waited for, and for how long so far. */
   #other: string | null = null
@@ -89,11 +93,12 @@ export class RefreshRun {
       if (unstored !== undefined) await storedWithin(unstored, parts, closing).catch(throwStoreErrors)
       else if (leaseLeftMs(row, parts.store.now()) > 0) await this.#waitForOther(row, turn)
       else if (pauseMs > 0) await this.#sitOut(row, pauseMs)
-      else if (this.#failed >= patientFailures) throw this.#stillFailing(row, pauseMs)
+      else if (this.#hasFailedEnough()) throw this.#stillFailing(row, pauseMs)
       else {
+        const begun = new Stopwatch(() => parts.store.now())
         const attempt = await this.#attempt(row, registration, turn)
         if (attempt !== undefined && 'tokens' in attempt) return attempt.tokens
-        if (attempt !== undefined) this.#note(attempt.failure)
+        if (attempt !== undefined) this.#note(attempt.failure, begun.elapsedMs)
       }
     }
   }
@@ -120,15 +125,20 @@ export class RefreshRun {
     }
   }
 
-  #note(failure: RefreshFailedError): void {
+  #hasFailedEnough(): boolean {
+    return this.#failed >= patientFailures || (this.#failed > 0 && this.#satOutMs > patienceMs)
+  }
+
+  #note(failure: RefreshFailedError, tookMs: number): void {
     this.#failure = failure
     this.#failed += 1
+    this.#satOutMs += tookMs
     this.#urgency.force = false
   }
 
   /** Takes its turn at the provider, then the lease, and refreshes; or waits for who has it. */
   async #attempt(row: ConnectionRow, registration: Registration, turn: number): Promise<Attempt> {
-    const { parts, storing, closing } = this.#around
+    const { parts, storing, refused, closing } = this.#around
     const pass = await this.#gate.enter(this.#urgency, patienceMs, closing)
     if (pass === undefined) {
       await this.#waitAtGate(row)
@@ -142,7 +152,7 @@ export class RefreshRun {
         return undefined
       }
       if (lease !== undefined) {
-        const attempt = new RefreshAttempt(parts, lease, registration, closing)
+        const attempt = new RefreshAttempt(parts, lease, registration, { refused, closing })
         return await attempt.run(pass, (unstored) => remember(storing, row.id, unstored))
       }
     } finally {
@@ -163,9 +173,13 @@ export class RefreshRun {
   }
 
   /** Another process is refreshing: look again in a moment, soon at first. */
-  async #waitForOther({ provider, leaseOwner }: ConnectionRow, turn: number): Promise<void> {
-    const { waitMs, random, sleep } = this.#around.parts
-    if (this.#urgency.background) throw new Postponed(othersWords(provider), { retryable: true })
+  async #waitForOther(row: ConnectionRow, turn: number): Promise<void> {
+    const { provider, leaseOwner } = row
+    const { store, waitMs, random, sleep } = this.#around.parts
+    if (this.#urgency.background) {
+      const left = leaseLeftMs(row, store.now())
+      throw new Postponed(othersWords(provider), { retryable: true, leaseLeftMs: left })
+    }
     if (leaseOwner !== this.#other) {
       this.#other = leaseOwner
       this.#waitedMs = 0

@@ -1,7 +1,7 @@
 // The refresh protocol: one refresh per connection at a time, in this process and in all others on the store.
 // The steps, and what they promise, are those of docs/refresh.md.
 import type { TokenSet } from '../oauth/index.ts'
-import type { Attempt } from './refresh-attempt.ts'
+import { type Attempt, RefusedGrants } from './refresh-attempt.ts'
 import { Postponed, pauseLeftMs } from './refresh-failure.ts'
 import type { RefreshParts } from './refresh-parts.ts'
 import { RefreshRun, type RefreshWish } from './refresh-run.ts'
@@ -13,13 +13,21 @@ export type { RefreshWish } from './refresh-run.ts'
 /** For how long a refresh in the background that was left to others is not begun again, in milliseconds. */
 const postponedMs = 1000
 
+interface Running {
+  run: RefreshRun
+  tokens: Promise<TokenSet>
+  /** It was begun for nobody. */
+  background: boolean
+}
+
 /** Refreshes connections of one vault. */
 export class Refresher {
   readonly #parts: RefreshParts
   /** Refreshes under way in this process, by connection id: everybody waits for the same one. */
-  readonly #running = new Map<string, { run: RefreshRun; tokens: Promise<TokenSet> }>()
+  readonly #running = new Map<string, Running>()
   /** Outcomes that the store has not taken yet, by connection id. */
   readonly #storing = new Map<string, Promise<Attempt>>()
+  readonly #refused = new RefusedGrants()
   /** When a refresh in the background was left to others, by connection id. */
   readonly #postponed = new Map<string, number>()
   /** Revocations of tokens that nobody wants any more. */
@@ -40,14 +48,21 @@ export class Refresher {
    */
   refresh(row: TokenRow, wish: RefreshWish = {}): Promise<TokenSet> {
     const running = this.#running.get(row.id)
-    if (running !== undefined) {
-      if (wish.background !== true) running.run.hurry()
-      return running.tokens
-    }
-    const around = { parts: this.#parts, storing: this.#storing, closing: this.#closing.signal }
-    const run = new RefreshRun(row, wish, around)
+    if (running === undefined) return this.#start(row, wish)
+    if (wish.background === true || !running.background) return running.tokens
+    running.run.hurry()
+    // It may have given up in this very moment, because nobody waited.
+    return running.tokens.catch((error: unknown) => {
+      if (error instanceof Postponed) return this.refresh(row, wish)
+      throw error
+    })
+  }
+
+  #start(row: TokenRow, wish: RefreshWish): Promise<TokenSet> {
+    const shared = { storing: this.#storing, refused: this.#refused, closing: this.#closing.signal }
+    const run = new RefreshRun(row, wish, { ...shared, parts: this.#parts })
     const tokens = run.run().finally(() => this.#running.delete(row.id))
-    this.#running.set(row.id, { run, tokens })
+    this.#running.set(row.id, { run, tokens, background: wish.background === true })
     return tokens
   }
 
