@@ -95,6 +95,32 @@ describe('a watch', () => {
     await expect.poll(() => types(watched)).toEqual(['connected'])
   })
 
+  it('loses nothing of a connection that is gone before its entries are read', async () => {
+    const [watcher, writer] = [await open(), await open()]
+    const watched = await watch(watcher)
+    for (const user of ['ada', 'bob', 'eve']) {
+      await writer.putGrant(grant({ id: user, user }))
+      await writer.acquireLease(user, 1, 'one', 1000)
+      await writer.saveTokens(user, 'one', 1, answer)
+      await writer.markRevoked(user)
+      await writer.deleteRevoked(user)
+      expect((await writer.history(user)).map(({ type }) => type)).toEqual(['revoked'])
+      await writer.forgetUser('t', user, 'nobody')
+    }
+    const each = ['connected', 'refreshed', 'revoked']
+    await expect.poll(() => types(watched)).toEqual([...each, ...each, ...each])
+    expect(watched.gaps()).toBe(0)
+    expect(await database.sql(`SELECT * FROM ${schema}.history`)).toEqual([])
+  })
+
+  it('says so when an entry is gone before it was read', async () => {
+    const watched = await watch(await open())
+    await database.sql(`SELECT pg_notify('${schema}_history', '123456789')`)
+    await expect.poll(watched.gaps).toBe(1)
+    await database.sql(`SELECT pg_notify('${schema}_history', 'nonsense')`)
+    expect(watched.heard).toEqual([])
+  })
+
   it('keeps the order of each connection, every entry once, when many write at a time', async () => {
     const writers = await Promise.all(Array.from({ length: 4 }, () => open()))
     const watched = await watch(await open())

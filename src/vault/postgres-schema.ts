@@ -91,10 +91,11 @@ export const migrations: readonly Migration[] = [
         at bigint NOT NULL,
         last_at bigint NOT NULL,
         count integer NOT NULL,
-        note text COLLATE "C"
+        note text COLLATE "C",
+        ends_at bigint
       );
       CREATE INDEX history_connection ON $.history (connection_id, seq);
-      CREATE INDEX history_end ON $.history (at) WHERE type = 'revoked';
+      CREATE INDEX history_end ON $.history (ends_at) WHERE ends_at IS NOT NULL;
       CREATE TABLE $.audit (
         tenant ${text},
         seq bigint NOT NULL,

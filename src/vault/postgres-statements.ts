@@ -21,6 +21,10 @@ export type Statements = ReturnType<typeof statementsFor>
 /** Entries of a history are trimmed once in so many. */
 const trimEvery = 16
 const dayMs = 86_400_000
+/** How long what was just told of a connection outlives it, for those who have heard of it and still have to read it. */
+const lingerMs = 60_000
+/** The same where a user is to be forgotten at once, in seconds, if anything has just been told. */
+const pauseSeconds = 0.3
 
 const clock = `clock AS MATERIALIZED (SELECT coalesce(:now::bigint,
   floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now)`
@@ -36,7 +40,7 @@ const grant = `scopes = :scopes, expires_at = :expiresAt, received_at = :receive
   due_at = :dueAt, key_id = :keyId, sealed = :sealed`
 const due = `status = 'active' AND due_at IS NOT NULL`
 const ownLease = 'lease_owner = :owner AND generation = :generation'
-const live = `(type <> 'revoked' OR at > ${now} - ${dayMs})`
+const live = `(ends_at IS NULL OR type = 'revoked' AND ends_at > ${now})`
 
 /** Makes the statements of a store whose tables are in `schema`, and whose changes are told on `channel`. */
 export function statementsFor(schema: string, channel: string) {
@@ -71,10 +75,11 @@ interface Writing {
 
 /** Writes an entry about each row of `from` that `where` picks, and drops old ones. */
 function note(from: string, type: string, reason = 'NULL', told = ':note', where = 'true'): string {
+  const endsAt = type === 'revoked' ? `now + ${dayMs}` : 'NULL'
   return `
     noted AS (INSERT INTO $.history (connection_id, tenant, user_id, provider, account, type, generation, reason, at,
-        last_at, count, note)
-      SELECT id, tenant, user_id, provider, account, '${type}', generation, ${reason}, now, now, 1, ${told}
+        last_at, count, note, ends_at)
+      SELECT id, tenant, user_id, provider, account, '${type}', generation, ${reason}, now, now, 1, ${told}, ${endsAt}
       FROM ${from}, clock WHERE ${where} RETURNING seq, connection_id),
     long AS (SELECT connection_id FROM noted WHERE seq % ${trimEvery} = 0),
     trimmed AS (DELETE FROM $.history WHERE connection_id = (SELECT connection_id FROM long)
@@ -232,8 +237,10 @@ function endings({ write, tell }: Writing) {
       SELECT ${columns}, ${now}, ${durable} FROM marked`),
     deleteRevoked: write(`WITH ${clock},
       gone AS (DELETE FROM $.connection WHERE id = :id AND status = 'revoked' RETURNING *),
-      told AS (DELETE FROM $.history WHERE connection_id IN (SELECT id FROM gone)),
-      ended AS (DELETE FROM $.history WHERE type = 'revoked' AND at <= ${now} - ${dayMs} AND connection_id <> :id),
+      old AS (DELETE FROM $.history WHERE connection_id IN (SELECT id FROM gone) AND last_at <= ${now} - ${lingerMs}),
+      young AS (UPDATE $.history SET ends_at = ${now} + ${lingerMs}
+        WHERE connection_id IN (SELECT id FROM gone) AND last_at > ${now} - ${lingerMs}),
+      ended AS (DELETE FROM $.history WHERE ends_at <= ${now} AND connection_id <> :id),
       ${note('gone', 'revoked')}
       ${changed('gone')}, ${tell()}`),
   }
@@ -266,7 +273,10 @@ function pendingAuthorizations({ write }: Writing) {
       taken AS (DELETE FROM $.pending WHERE key = :key RETURNING sealed, expires_at)
       SELECT sealed, ${now}, ${durable} FROM taken WHERE expires_at > ${now}`),
     forgetUser: write(`WITH ${clock},
-      ended AS (DELETE FROM $.history WHERE type = 'revoked' AND tenant = :tenant AND user_id = :user),
+      pause AS MATERIALIZED (SELECT pg_sleep(${pauseSeconds}) WHERE EXISTS (SELECT FROM $.history
+        WHERE ends_at IS NOT NULL AND tenant = :tenant AND user_id = :user AND last_at > ${now} - 1000)),
+      ended AS (DELETE FROM $.history WHERE ends_at IS NOT NULL AND tenant = :tenant AND user_id = :user
+        AND (SELECT count(*) FROM pause) >= 0),
       dropped AS (DELETE FROM $.pending WHERE person = :person RETURNING expires_at)
       ${changed(`dropped WHERE expires_at > ${now}`)}`),
   }

@@ -152,13 +152,13 @@ class HistoryWatch {
         const entries = await this.#parts.entries([...new Set(batch.map(([seq]) => seq))])
         const bySeq = new Map(entries.map((entry) => [entry.seq, entry]))
         for (const [seq, count] of batch) this.#give(bySeq.get(seq), count)
+        if (batch.some(([seq]) => !bySeq.has(seq))) this.#parts.onGap() // gone, with its user, before it was read
       } catch {
         this.#broke(this.#client) // The table cannot be read: these are caught up with later.
       }
     }
   }
 
-  /** @param entry none: it was dropped meanwhile, with its connection. */
   #give(entry: HistoryEntry | undefined, count: number): void {
     const key = `${entry?.seq} ${count}`
     if (entry === undefined || this.#ended || this.#delivered.has(key)) return
