@@ -145,6 +145,14 @@ describe('a bundle', () => {
     const greedy = await bundleOf(['a'], { ...cheap, N: 4 })
     const rewritten = await withParameters(greedy, { kdf: 'scrypt', N: 2 ** 24, r: 8, p: 1, salt: 'AA' })
     expect((await failure(textOf(rewritten))).message).toMatch(/more memory/)
+    for (const demand of [
+      { N: 2, r: 2 ** 22, p: 16 }, // 8 GiB, of which N tells nothing
+      { N: 2 ** 20, r: 8, p: 16 }, // a minute
+    ]) {
+      const costly = await withParameters(greedy, { kdf: 'scrypt', ...demand, salt: 'AA' })
+      const opened = openBundle(memory(costly), passphrase, async () => expect.fail('it was begun'))
+      expect((await failure(opened)).message).toMatch(/demands more/)
+    }
   })
 
   it('is made of keys that differ by salt, cost and passphrase', async () => {

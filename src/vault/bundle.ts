@@ -19,8 +19,9 @@ export interface ScryptCost {
 
 /** For new bundles: 128 MiB of memory and some tenths of a second for each guess. */
 export const defaultCost: ScryptCost = { N: 2 ** 17, r: 8, p: 1 }
-/** What a bundle may demand of whoever opens it: 1 GiB. */
+/** What a bundle may demand of whoever opens it: 1 GiB, and 16 times the work of a new one. */
 const mostMemory = 2 ** 30
+const mostWork = 2 ** 24
 const shortestPassphrase = 8
 
 const magic = 'toolgrant bundle '
@@ -168,10 +169,12 @@ function readParameters(name: string, line: string): ScryptCost & { salt: Buffer
   )
   if (kdf !== 'scrypt' || !numbers || typeof salt !== 'string') throw damaged(name, 'in its header')
   const cost = { N: Number(N), r: Number(r), p: Number(p) }
-  if (Math.log2(cost.N) % 1 !== 0 || cost.N < 2 || 128 * cost.N * cost.r > mostMemory || cost.p > 16)
+  // RFC 7914 section 2: N blocks of 128 r bytes, and p more.
+  const tooMuch = 128 * cost.r * (cost.N + cost.p) > mostMemory || cost.N * cost.r * cost.p > mostWork
+  if (Math.log2(cost.N) % 1 !== 0 || cost.N < 2 || tooMuch)
     throw new ImportError(
       'bundle_invalid',
-      `${name} demands more memory to be opened than a bundle may, or its numbers are none of scrypt's.`,
+      `${name} demands more memory or time to be opened than a bundle may, or its numbers are none of scrypt's.`,
     )
   return { ...cost, salt: Buffer.from(salt, 'base64url') }
 }
