@@ -2,7 +2,7 @@
 // place without being held in memory. [Node]
 import { randomUUID } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { argumentError, StoreError } from '../errors.ts'
 import type { Bytes } from './bundle.ts'
@@ -17,6 +17,9 @@ import type { BundleSink } from './export.ts'
 export async function createBundleFile(path: string, overwrite: boolean): Promise<BundleSink> {
   const target = resolve(path)
   if (!overwrite && (await statusOf(target)) !== undefined) throw exists(target)
+  // Replacing goes by name: a device or a pipe would be gone.
+  if ((await stat(target).catch(() => undefined))?.isFile() === false)
+    throw argumentError(`${target} is no file. Choose another name.`)
   const partial = `${target}.${randomUUID()}.partial`
   const file = await open(partial, 'wx', 0o600).catch((error: unknown) => {
     throw explained(error, target)
@@ -81,6 +84,8 @@ async function syncFolder(path: string): Promise<void> {
 
 /** A file to read from; close it. */
 export interface ByteFile extends Bytes {
+  /** Whether every user of this machine may write to it. */
+  readonly openToAll: boolean
   close(): Promise<void>
 }
 
@@ -90,7 +95,9 @@ export interface ByteFile extends Bytes {
  * @throws {TypeError} `invalid_argument` when there is none, or it is none.
  */
 export async function openByteFile(path: string): Promise<ByteFile> {
-  const file = await open(path, constants.O_RDONLY).catch((error: unknown) => {
+  // A pipe that nobody writes to would be waited for, for ever.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+  const file = await open(path, flags).catch((error: unknown) => {
     throw argumentError(`${path} cannot be read (${codeOf(error)}).`)
   })
   const status = await file.stat()
@@ -101,6 +108,7 @@ export async function openByteFile(path: string): Promise<ByteFile> {
   return {
     name: path,
     size: status.size,
+    openToAll: process.platform !== 'win32' && (status.mode & 0o002) !== 0,
     async read(offset, length) {
       const buffer = Buffer.alloc(length)
       let filled = 0

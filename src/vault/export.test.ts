@@ -1,7 +1,10 @@
 // Export and import: everything comes along, nothing is lost or doubled, and a move leaves no second copy of a refresh
 // token that is in use.
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
+  lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -252,6 +255,20 @@ describe('the file', () => {
     expect((await failure(exported(inside, join(folder, 'no', 'such')))).message).toMatch(
       /There is no folder/,
     )
+    expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([])
+  })
+
+  it('replaces files alone, whoever asks: no folder, no pipe, no device', async () => {
+    const inside = await open()
+    await connect(inside, '1')
+    const [pipe, link, inner] = [newPath(), newPath(), newPath()]
+    execFileSync('mkfifo', [pipe])
+    symlinkSync('/dev/null', link)
+    mkdirSync(inner)
+    for (const path of [pipe, link, inner])
+      expect((await failure(exported(inside, path, { overwrite: true }))).message).toMatch(/is no file/)
+    expect(lstatSync(pipe).isFIFO()).toBe(true)
+    expect(lstatSync(link).isSymbolicLink()).toBe(true)
     expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([])
   })
 

@@ -11,12 +11,14 @@ import { entriesOf, isFolder, type JsonFile, readJsonFile } from './import-folde
 import { type Found, type ImportSource, readInstant, tokensFrom } from './import-source.ts'
 
 /** guMCP has a service for each product; a provider here serves all of its products (each service's main.py). */
-const providerOfService: Readonly<Record<string, string>> = {
-  ...{ gmail: 'google', gcalendar: 'google', gdocs: 'google', gdrive: 'google', gmeet: 'google' },
-  ...{ gsheets: 'google', youtube: 'google' },
-  ...{ outlook: 'microsoft', onedrive: 'microsoft', excel: 'microsoft', word: 'microsoft' },
-  ...{ sharepoint: 'microsoft', teams: 'microsoft' },
-}
+const providerOfService: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{ gmail: 'google', gcalendar: 'google', gdocs: 'google', gdrive: 'google', gmeet: 'google' },
+    ...{ gsheets: 'google', youtube: 'google' },
+    ...{ outlook: 'microsoft', onedrive: 'microsoft', excel: 'microsoft', word: 'microsoft' },
+    ...{ sharepoint: 'microsoft', teams: 'microsoft' },
+  }),
+)
 
 const fileName = /^(.+)_credentials\.json$/
 /** guMCP writes ten years where a provider names no end (Shopify, Zendesk). */
@@ -48,7 +50,7 @@ async function* readServices(folder: string, now: number, lookUp: LookUp): Async
     for (const name of await entriesOf(path)) {
       const [, user] = fileName.exec(name) ?? []
       if (user === undefined) continue
-      const provider = providerOfService[service] ?? service
+      const provider = providerOfService.get(service) ?? service
       const account = provider === service ? undefined : service
       const address = {
         place: join(path, name),

@@ -29,7 +29,7 @@ export function mcpRemoteSource(
   now: () => number,
   providerOf: ProviderOfClient,
 ): ImportSource {
-  return { words: 'mcp-remote', found: () => readFolders(folders, now(), providerOf) }
+  return { words: 'mcp-remote', repeats: 'older', found: () => readFolders(folders, now(), providerOf) }
 }
 
 async function* readFolders(

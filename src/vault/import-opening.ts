@@ -1,5 +1,5 @@
 // Finds out what an import is from, and opens it.
-import { argumentError, ConfigurationError } from '../errors.ts'
+import { argumentError, ConfigurationError, ImportError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import type { Bytes } from './bundle.ts'
 import { bytesInMemory, type ImportKind, type ImportOptions } from './import.ts'
@@ -28,6 +28,11 @@ export async function withSource(
   const { openByteFile } = await import('./bundle-file.node.ts')
   const file = await openByteFile(source)
   try {
+    if (kind === 'json' && file.openToAll)
+      throw new ImportError(
+        'bundle_invalid',
+        `${source}: everybody on this machine may write to it, so nobody knows whose tokens are in it (chmod o-w, if they are yours). Nothing was imported.`,
+      )
     await useBytes(inside, file, options, kind ?? 'json', use)
   } finally {
     await file.close()
@@ -46,7 +51,7 @@ async function useBytes(
   const word = typeof passphrase === 'function' ? await passphrase() : passphrase
   if (typeof word !== 'string' || word === '')
     throw argumentError(`${bytes.name} is a bundle: give its passphrase.`)
-  return use(kind, await bundleSource(bytes, word))
+  return use(kind, await bundleSource(bytes, word, now))
 }
 
 async function useFolder(

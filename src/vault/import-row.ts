@@ -2,11 +2,12 @@
 import { ConfigurationError, KeyError } from '../errors.ts'
 import type { Registration, TokenSet } from '../oauth/index.ts'
 import { provider } from '../providers/index.ts'
+import { fingerprint } from '../seal.ts'
 import { assertAddress } from './connection.ts'
 import { type ForgottenMarks, forgottenMarks } from './forgotten.ts'
 import { type ConnectedNote, historyNote, readHistoryNote } from './history-note.ts'
 import type { ImportedItem, ImportOptions } from './import.ts'
-import type { Found, FoundGrant } from './import-source.ts'
+import type { Found, FoundGrant, ImportSource } from './import-source.ts'
 import type { Interior } from './interior.ts'
 import { endIfForgotten } from './new-grant.ts'
 import type { ConnectionRow, RowAddress } from './store.ts'
@@ -22,21 +23,29 @@ export class ConnectionImporter {
   readonly #inside: Interior
   readonly #words: string
   readonly #options: ImportOptions
+  /** Which grant this import has found for which address; `undefined`: it need not be told. */
+  readonly #taken: Map<string, string> | undefined
   readonly #providers = new Map<string, Promise<Known>>()
 
   readonly #forgottenBefore: ForgottenMarks
   #unsettled: ConnectionRow[] = []
 
-  private constructor(inside: Interior, words: string, options: ImportOptions, marks: ForgottenMarks) {
+  private constructor(inside: Interior, source: ImportSource, options: ImportOptions, marks: ForgottenMarks) {
     this.#inside = inside
-    this.#words = words
+    this.#words = source.words
+    const { repeats } = source
+    if (repeats === undefined || (repeats === 'never' && options.as !== undefined)) this.#taken = new Map()
     this.#options = options
     this.#forgottenBefore = marks
   }
 
-  /** @param words what the source is, for the history. */
-  static async begin(inside: Interior, words: string, options: ImportOptions): Promise<ConnectionImporter> {
-    return new ConnectionImporter(inside, words, options, await forgottenMarks(inside.store))
+  /** Begins with a source. */
+  static async begin(
+    inside: Interior,
+    source: ImportSource,
+    options: ImportOptions,
+  ): Promise<ConnectionImporter> {
+    return new ConnectionImporter(inside, source, options, await forgottenMarks(inside.store))
   }
 
   /** Ends again what came in for a person who was forgotten meanwhile, and writes the lines of the audit log. */
@@ -66,7 +75,7 @@ export class ConnectionImporter {
     if ('why' in place) return { ...item, outcome: 'refused', why: sentence(place.why) }
     const problem = 'why' in known ? known.why : otherClient(known, found)
     if (problem !== undefined) return { ...item, outcome: 'refused', why: sentence(problem) }
-    const verdict = await this.#take(place, found, 'provider' in known ? known : undefined)
+    const verdict = await this.#takeOnce(place, found, 'provider' in known ? known : undefined)
     const notes = [found.note, 'note' in known ? known.note : undefined].filter((note) => note !== undefined)
     const note =
       verdict.outcome === 'imported' && notes.length > 0 ? { note: notes.map(sentence).join(' ') } : {}
@@ -82,6 +91,23 @@ export class ConnectionImporter {
       return { why: error instanceof Error ? error.message : 'its address is not usable' }
     }
     return { tenant: this.#inside.tenant, user: whose, provider, account }
+  }
+
+  /** Two grants at one address would be one: the second is said no to, however new it is. */
+  async #takeOnce(place: RowAddress, found: FoundGrant, registration?: Registration): Promise<Verdict> {
+    if (this.#taken === undefined) return this.#take(place, found, registration)
+    const { accessToken, refreshToken } = found.tokens
+    const address = short(place.user, place.provider, place.account)
+    const grant = short(...(refreshToken === undefined ? ['', accessToken] : [refreshToken]))
+    const before = this.#taken.get(address)
+    if (before === grant) return { outcome: 'unchanged' }
+    if (before !== undefined)
+      return refused(
+        'an earlier entry of this source is another grant for the same address: import them one by one, as different users or with an account of its own each',
+      )
+    const verdict = await this.#take(place, found, registration)
+    if (verdict.outcome !== 'refused') this.#taken.set(address, grant)
+    return verdict
   }
 
   #known(id: string): Promise<Known> {
@@ -206,6 +232,11 @@ export class ConnectionImporter {
       (await store.markNeedsReconnect(id, owner, generation, reason)) ? store.get(id) : undefined,
     )
   }
+}
+
+/** A million of them are in memory. */
+function short(...parts: readonly string[]): string {
+  return fingerprint(JSON.stringify(parts)).slice(0, 16)
 }
 
 const taken: Verdict = { outcome: 'imported' }

@@ -37,6 +37,11 @@ export type Found = FoundGrant | Unusable
 export interface ImportSource {
   /** What it is, for history and messages: `a toolgrant bundle`. */
   readonly words: string
+  /**
+   * Whether several grants may be found at one address. `never`: a vault wrote it. `older`: they are states of one grant,
+   * and the newest counts. Default: they are different ones, and only the first can be taken.
+   */
+  readonly repeats?: 'never' | 'older'
   found(): AsyncIterable<Found>
 }
 
@@ -66,6 +71,7 @@ export function tokensFrom(members: Members, context: TokenMembersContext): Toke
   const { access_token: accessToken, refresh_token: refreshToken } = members
   if (isAbsent(accessToken) && isAbsent(refreshToken))
     return { why: 'it has neither access_token nor refresh_token' }
+  if (isDeep(context.extra)) return { why: 'the member extra is nested too deeply' }
   const times = timesFrom(members, context)
   if ('why' in times) return times
   const scopes = scopesFrom(members)
@@ -150,6 +156,12 @@ function scopesFrom({ scope, scopes = scope }: Members): readonly string[] | und
 
 function isAbsent(value: unknown): value is undefined | null | '' {
   return value === undefined || value === null || value === ''
+}
+
+/** Whether a value is nested deeper than anything that is meant: writing it as JSON again might not be possible. */
+export function isDeep(value: unknown, levels = 1000): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((member) => isDeep(member, levels - 1))
 }
 
 /** A JSON object; `undefined` for every other value. */

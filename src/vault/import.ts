@@ -122,7 +122,7 @@ async function importAll(
   options: ImportOptions,
   onItem: (item: ImportedItem) => void,
 ): Promise<void> {
-  const importer = await ConnectionImporter.begin(inside, source.words, options)
+  const importer = await ConnectionImporter.begin(inside, source, options)
   let done = 0
   for await (const found of source.found()) {
     options.signal?.throwIfAborted()
