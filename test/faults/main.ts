@@ -33,6 +33,7 @@ const { values } = parseArgs({
 const print = (line: string) => void process.stdout.write(`${line}\n`)
 const progress = (label: string) => (_: Verdict, done: number, of: number) => {
   if (process.stderr.isTTY) process.stderr.write(`\r${label}: ${done} of ${of} `)
+  else if (done % 200 === 0) process.stderr.write(`${label}: ${done} of ${of}\n`)
 }
 
 const stores: readonly StoreKind[] =

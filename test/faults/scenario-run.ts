@@ -40,8 +40,8 @@ export interface Observation {
   callers: readonly Served[]
   /** How long a process that was left alone stood still at most: this machine may be too busy for the lease. */
   stalledMs: number
-  /** Whether the access token that is stored works at the provider, and the refresh token is its newest. */
-  storedWorks: boolean
+  /** Callers who were given an access token that the provider does not know, or not any more. */
+  deadTokens: number
   /** The connection at the end. */
   connection: Connection | undefined
   /** After the fault: the same token refused once more. */
@@ -83,13 +83,13 @@ class ScenarioRun {
     this.#script()
     const first = await this.#race()
     const requests = this.#requests()
-    const storedWorks = this.#works(await this.#stored())
+    const deadTokens = this.#deadAmong(first.callers)
     const after = await this.#refuseOnce()
     return {
-      ...{ scenario: this.#scenario, connectionId: this.#connectionId, requests, storedWorks, after },
+      ...{ scenario: this.#scenario, connectionId: this.#connectionId, requests, after },
       reuseViolations: this.#server.counts.reuseViolations,
       interrupted: this.#interrupted,
-      ...first,
+      ...{ ...first, deadTokens: deadTokens + this.#deadAmong(after.callers) },
       connection: await this.#crew.vault.connection(this.#address),
     }
   }
@@ -239,6 +239,12 @@ class ScenarioRun {
     } catch {
       return undefined
     }
+  }
+
+  #deadAmong(callers: readonly Served[]): number {
+    return callers.filter(
+      ({ accessToken }) => accessToken !== undefined && !this.#server.isActive(accessToken),
+    ).length
   }
 
   #works(tokens: TokenSet | undefined): boolean {

@@ -60,6 +60,8 @@ function violations(seen: Observation, lost: boolean, excused: string | undefine
   if (!lost && seen.reuseViolations > 0) found.push(`${seen.reuseViolations} reuse violations, nothing lost`)
   if (!lost && seen.after.requests !== 1) found.push(`${seen.after.requests} requests for the expiry after`)
   if (lost && seen.after.requests > 1) found.push(`${seen.after.requests} probes of a dead grant`)
+  if (!lost && seen.deadTokens > 0)
+    found.push(`${seen.deadTokens} callers were given a token that does not work`)
   const unserved = [...seen.callers, ...seen.after.callers].filter(
     (caller) => caller.accessToken === undefined && !(lost && caller.code === 'needs_reconnect'),
   )
