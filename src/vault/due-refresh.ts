@@ -2,6 +2,7 @@
 // it, so many at once for each provider. It costs in proportion to what is due, not to what there is.
 import { StoreError } from '../errors.ts'
 import type { Registration } from '../oauth/index.ts'
+import type { DueTurns } from './due-turns.ts'
 import type { RefreshDueOptions, RefreshedDue, SkippedProvider } from './freshness.ts'
 import type { ProviderGate, ProviderGates } from './provider-gate.ts'
 import type { Refresher } from './refresh.ts'
@@ -33,6 +34,10 @@ type Tally = { -readonly [Name in keyof RefreshedDue]: RefreshedDue[Name] } & {
   skippedProviders: SkippedProvider[]
 }
 
+function newTally(): Tally {
+  return { due: 0, refreshed: 0, failed: 0, skipped: 0, skippedProviders: [] }
+}
+
 /** Refreshes what is due. */
 export class DueRefresh {
   readonly #parts: DueRefreshParts
@@ -56,7 +61,7 @@ export class DueRefresh {
    * @throws {StoreError} {@link KeyError}: what was under way has ended by then.
    */
   async pass(options: RefreshDueOptions): Promise<RefreshedDue> {
-    const tally: Tally = { due: 0, refreshed: 0, failed: 0, skipped: 0, skippedProviders: [] }
+    const tally = newTally()
     const now = this.#parts.store.now()
     const due = (await this.#nextDue(options)).filter(({ dueAt }) => dueAt <= now)
     const ended = await Promise.allSettled(
@@ -67,17 +72,38 @@ export class DueRefresh {
   }
 
   /**
+   * The same for one scheduler, which looks again and again: what takes long goes on by itself.
+   *
+   * @returns what ended since the last look. @throws as {@link pass}.
+   */
+  async look(options: RefreshDueOptions, turns: DueTurns): Promise<RefreshedDue> {
+    const now = this.#parts.store.now()
+    const due = (await this.#nextDue(options)).filter(
+      ({ provider, dueAt }) => dueAt <= now && !turns.has(provider),
+    )
+    await turns.begin(
+      due.map(({ provider }) => {
+        const tally = newTally()
+        return [provider, () => this.#provider(provider, options, tally).then(() => tally)]
+      }),
+    )
+    return turns.collect()
+  }
+
+  /**
    * In how many milliseconds there is something to do; not positive: now. `undefined`: nothing is known of.
    *
-   * @param skipped providers that are not asked for the time being.
+   * @param skipped providers that are not asked for the time being. @param turns those that are being asked.
    */
   async nextInMs(
     options: RefreshDueOptions,
     skipped: readonly SkippedProvider[],
+    turns: DueTurns,
   ): Promise<number | undefined> {
     const { store, gates } = this.#parts
     const now = store.now()
-    const times = (await this.#nextDue(options)).map(({ provider, dueAt }) => {
+    const resting = (await this.#nextDue(options)).filter(({ provider }) => !turns.has(provider))
+    const times = resting.map(({ provider, dueAt }) => {
       const why = skipped.find((found) => found.provider === provider)?.why
       if (why === 'provider_down') return Math.max(dueAt - now, gates.at(provider).waitMs)
       return why === undefined ? dueAt - now : Number.POSITIVE_INFINITY

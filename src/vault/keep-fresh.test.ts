@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { failure } from '../../test/vault/fixture.ts'
 import { settle, VirtualTime, withFailing } from '../../test/vault/virtual-world.ts'
 import { StoreError } from '../errors.ts'
-import { registrations, TokenSet } from '../oauth/index.ts'
+import { TokenSet } from '../oauth/index.ts'
 import { defineProvider, type ProviderDefinition } from '../providers/index.ts'
 import { fingerprint, generateKey } from '../seal.ts'
 import type { RefreshedDue, SkippedProvider } from './freshness.ts'
@@ -179,12 +179,12 @@ describe('keepFresh', () => {
   })
 
   it('does not let a slow provider with many due connections hold up another', async () => {
-    const vault = await schedule.open()
-    const provider = defineProvider({
-      ...{ id: 'slow', authorizationUrl: 'https://slow.test/a', tokenUrl: 'https://slow.test/t' },
+    const [slow, acme] = ['slow', 'acme'].map((id) => {
+      const urls = { authorizationUrl: `https://${id}.test/a`, tokenUrl: `https://${id}.test/t` }
+      return { clientId: 'us', provider: defineProvider({ id, ...urls }) }
     })
-    const clients = { slow: { clientId: 'us', provider }, acme: await vault.registration('acme') }
-    const both = await schedule.open({}, { clients: registrations(clients) })
+    if (slow === undefined || acme === undefined) throw new Error('no clients')
+    const both = await schedule.open({}, { clients: { slow, acme } })
     for (let user = 0; user < 40; user += 1) await schedule.save(both, `slow${user}`, 0, 'slow')
     await schedule.save(both, 'ada', 60_000)
     const begun = schedule.time.ms

@@ -2,6 +2,7 @@
 // share the work; one that dies leaves nothing behind but rows that come up again.
 import { argumentError, StoreError } from '../errors.ts'
 import type { DueRefresh } from './due-refresh.ts'
+import { DueTurns } from './due-turns.ts'
 import type { KeepFresh, KeepFreshOptions, RefreshDueOptions, SkippedProvider } from './freshness.ts'
 
 /** What a {@link FreshKeeper} works with. */
@@ -25,6 +26,7 @@ const longestTroubleMs = 60_000
 export class FreshKeeper implements KeepFresh {
   readonly #parts: FreshKeeperParts
   readonly #options: KeepFreshOptions
+  readonly #turns: DueTurns
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
   #isAwaited = false
@@ -38,11 +40,13 @@ export class FreshKeeper implements KeepFresh {
   constructor(parts: FreshKeeperParts, options: KeepFreshOptions, onEnd: () => void = () => {}) {
     this.#parts = parts
     this.#options = options
+    this.#turns = new DueTurns(parts.sleep)
     const { signal } = options
     const stop = () => this.#stopping.abort()
     if (signal?.aborted) stop()
     else signal?.addEventListener('abort', stop, { once: true })
-    this.#done = this.#run().finally(() => {
+    this.#done = this.#run().finally(async () => {
+      await this.#end()
       signal?.removeEventListener('abort', stop)
       onEnd()
     })
@@ -80,12 +84,12 @@ export class FreshKeeper implements KeepFresh {
   async #pass(): Promise<number> {
     const { due, random } = this.#parts
     const options = { ...this.#options, signal: this.#stopping.signal }
-    const pass = await due.pass(options)
+    const pass = await due.look(options, this.#turns)
     if (pass.due > 0) tell(this.#options.onPass, pass)
     this.#tellSkipped(pass.skippedProviders)
     if (this.#stopping.signal.aborted) return 0
     const longestMs = (this.#options.pollSeconds ?? 10) * 1000
-    const nextMs = (await due.nextInMs(options, pass.skippedProviders)) ?? longestMs
+    const nextMs = (await due.nextInMs(options, pass.skippedProviders, this.#turns)) ?? longestMs
     this.#troubleMs = 0
     // What is due, and still is after a pass that found nothing, is looked at more and more seldom.
     this.#fruitless = pass.due === 0 && nextMs <= 0 ? this.#fruitless + 1 : 0
@@ -94,7 +98,20 @@ export class FreshKeeper implements KeepFresh {
     return waitMs * (1 - 0.1 * random()) + (nextMs < longestMs ? waitMs * 0.1 : 0)
   }
 
-  #tellSkipped(skipped: readonly SkippedProvider[]): void {
+  /** What is under way ends, and is told of. */
+  async #end(): Promise<void> {
+    await this.#turns.allEnded()
+    try {
+      const pass = this.#turns.collect()
+      if (pass.due > 0) tell(this.#options.onPass, pass)
+    } catch {
+      // The store's trouble, which whoever uses the vault hears of.
+    }
+  }
+
+  #tellSkipped(found: readonly SkippedProvider[]): void {
+    // One that was slow to fail may have been looked at a second time already.
+    const skipped = [...new Map(found.map((one) => [one.provider, one])).values()]
     for (const one of skipped)
       if (this.#told.get(one.provider) !== one.why) tell(this.#options.onSkipped, one)
     this.#told = new Map(skipped.map(({ provider, why }) => [provider, why]))
@@ -110,7 +127,9 @@ export class FreshKeeper implements KeepFresh {
     const { sleep, idle } = this.#parts
     this.#waiting = new AbortController()
     const signal = AbortSignal.any([this.#waiting.signal, this.#stopping.signal])
-    await (this.#isAwaited ? sleep : idle)(ms, signal)
+    const slept = (this.#isAwaited ? sleep : idle)(ms, signal)
+    await Promise.race([slept, this.#turns.oneEnded()])
+    this.#waiting.abort()
   }
 }
 
