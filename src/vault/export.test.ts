@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { StoreError } from '../errors.ts'
 import { TokenSet } from '../oauth/index.ts'
 import { defineProvider } from '../providers/index.ts'
@@ -319,6 +319,57 @@ describe('a move', () => {
     await exportConnections(one, { passphrase, to, move: true }, cheap)
     expect(leased).toBeUndefined()
     expect(await one.store.list({ tenant: 'default' })).toEqual([])
+  })
+
+  it('holds what is on its way for as long as it lives, and not much longer', async () => {
+    const one = await open()
+    const { id } = await connect(one, '1')
+    const left: number[] = []
+    const to = new WritableStream<Uint8Array>({
+      close: async () => {
+        const look = async () => left.push(((await rowOf(one, id)).leaseUntil ?? 0) - now)
+        await look()
+        now += 50_000
+        await vi.waitFor(async () => expect(((await rowOf(one, id)).leaseUntil ?? 0) - now).toBe(60_000))
+        await look()
+      },
+    })
+    expect(await exportConnections(one, { passphrase, to, move: true }, cheap, 5)).toMatchObject({ moved: 1 })
+    expect(left).toEqual([60_000, 60_000])
+  })
+
+  it('that was killed keeps nobody waiting long: the next one takes all', async () => {
+    const one = await open()
+    const rows = [await connect(one, '1'), await connect(one, '2', { ...ada, user: 'bob' })]
+    for (const { id } of rows) await one.store.acquireLease(id, 1, 'export-killed', 60_000)
+    const again = exported(one, newPath(), { move: true })
+    setTimeout(() => (now += 60_001), 150)
+    expect(await again).toMatchObject({ exported: 2, moved: 2, notExported: [] })
+  })
+
+  it('replaces no bundle: it may hold what an interrupted one has taken already', async () => {
+    const one = await open()
+    const path = newPath()
+    await connect(one, '1')
+    expect(await exported(one, path, { move: true })).toMatchObject({ moved: 1 })
+    await connect(one, '2')
+    const again = await failure(exported(one, path, { move: true, overwrite: true }))
+    expect(again.message).toMatch(/is a bundle, and may be the only place/)
+    expect(await imported(await open(), path)).toMatchObject({ imported: 1 })
+  })
+
+  it('that can take nothing does not replace a bundle', async () => {
+    const one = await open()
+    const path = newPath()
+    const { id } = await connect(one, '1')
+    await exported(one, path)
+    const before = readFileSync(path)
+    await one.store.markRevoked(id)
+    expect(await failure(exported(one, path, { overwrite: true }))).toMatchObject({
+      code: 'store_busy',
+      message: expect.stringMatching(/nothing was replaced.*being disconnected/i),
+    })
+    expect(readFileSync(path)).toEqual(before)
   })
 
   it('keeps everything, and its leases free, when the bundle cannot be made durable', async () => {

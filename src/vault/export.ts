@@ -19,7 +19,7 @@ export interface ExportOptions {
    * closed at the end and aborted when it fails.
    */
   to: string | WritableStream<Uint8Array>
-  /** Replaces a file that is there. Default `false`. */
+  /** Replaces a file that is there; a move replaces no bundle, which may hold what was moved before. Default `false`. */
   overwrite?: boolean | undefined
   /** Which connections. Default: all of the tenant. */
   filter?: Partial<ConnectionAddress> | undefined
@@ -57,33 +57,56 @@ export interface Exported {
 const pageSize = 200
 /** How long a refresh that is under way is waited for, in milliseconds. */
 const settleMs = 15_000
-/** A move that takes longer cannot be sure of its leases, in milliseconds. */
+/** How long the connections of a move stay out of reach when it is killed, in milliseconds. */
+const holdMs = 60_000
+/** How long one export waits for what others hold, all in all, in milliseconds: as long as a killed one holds it. */
+const patienceMs = holdMs + 5000
+/** Owners of leases that begin so are exports. */
+const ownerStart = 'export-'
+/** A move that takes longer keeps too much from being refreshed, in milliseconds. */
 const longestMoveMs = longestLeaseMs * 0.8
 
-/** {@link Vault.export}. @param cost another in tests, which have no time. */
+/** {@link Vault.export}. @param cost @param extendMs others in tests, which have no time. */
 export async function exportConnections(
   inside: Interior,
   options: ExportOptions,
   cost: ScryptCost = defaultCost,
+  extendMs = holdMs / 3,
 ): Promise<Exported> {
   const { passphrase, filter = {}, to } = options
   assertPassphrase(passphrase)
   assertAddress(filter, false)
   if (typeof to !== 'string' && !(to instanceof WritableStream))
     throw argumentError('vault.export: to is the path of a file, or a WritableStream.')
-  const sink = typeof to === 'string' ? await fileSink(to, options.overwrite === true) : streamSink(to)
+  const sink = typeof to === 'string' ? await fileSink(to, options) : streamSink(to)
   const work = new Export(inside, options)
+  const holding = new AbortController()
+  if (options.move === true) void work.hold(extendMs, holding.signal)
+  try {
+    return await carriedOut(work, sink, options, cost)
+  } finally {
+    holding.abort()
+  }
+}
+
+async function carriedOut(
+  work: Export,
+  sink: BundleSink,
+  { passphrase, move, signal }: ExportOptions,
+  cost: ScryptCost,
+): Promise<Exported> {
   try {
     for await (const part of sealBundle(passphrase, work.lines(), cost)) await sink.write(part)
     work.assertInTime()
-    options.signal?.throwIfAborted()
+    work.assertSome()
+    signal?.throwIfAborted()
     await sink.commit()
   } catch (error) {
     await Promise.allSettled([sink.discard(error), work.release()])
     await work.audit(codeOf(error))
     throw error
   }
-  if (options.move === true) await work.remove()
+  if (move === true) await work.remove()
   await work.audit('ok')
   return work.result()
 }
@@ -97,8 +120,13 @@ export interface BundleSink {
   discard(reason: unknown): Promise<void>
 }
 
-async function fileSink(path: string, overwrite: boolean): Promise<BundleSink> {
+async function fileSink(path: string, { overwrite = false, move }: ExportOptions): Promise<BundleSink> {
   const { createBundleFile } = await import('./bundle-file.node.ts')
+  const { importKindOf } = await import('./import-kind.ts')
+  if (overwrite && move === true && (await importKindOf(path)) === 'bundle')
+    throw argumentError(
+      `${path} is a bundle, and may be the only place of what was moved into it before. Choose another name.`,
+    )
   return createBundleFile(path, overwrite)
 }
 
@@ -118,19 +146,22 @@ function streamSink(stream: WritableStream<Uint8Array>): BundleSink {
 interface Held {
   id: string
   generation: number
+  /** `false`: it is dead, and nobody would refresh it. */
+  leased: boolean
 }
 
 /** One export while it goes on. */
 class Export {
   readonly #inside: Interior
   readonly #options: ExportOptions
-  readonly #owner = `export-${globalThis.crypto.randomUUID()}`
+  readonly #owner = `${ownerStart}${globalThis.crypto.randomUUID()}`
   readonly #held: Held[] = []
   readonly #notExported: NotExported[] = []
   readonly #notMoved: NotExported[] = []
   #exported = 0
   #moved = 0
   #heldSince: number | undefined
+  #waitedMs = 0
 
   constructor(inside: Interior, options: ExportOptions) {
     this.#inside = inside
@@ -162,6 +193,29 @@ class Export {
       'store_busy',
       `A move has ${longestMoveMs / 60_000} minutes, and this one took longer. Nothing was moved. Take fewer connections at a time: filter by user or provider.`,
     )
+  }
+
+  /** @throws {StoreError} `store_busy`: what would replace another bundle is empty, and need not be. */
+  assertSome(): void {
+    const [first] = this.#notExported
+    if (this.#options.overwrite !== true || this.#exported > 0 || first === undefined) return
+    throw new StoreError('store_busy', `Nothing could be exported, and nothing was replaced. ${first.why}`)
+  }
+
+  /** Prolongs the leases until it is told to stop. What was lost meanwhile is noticed before it is deleted. */
+  async hold(everyMs: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(everyMs, signal)
+      for (let at = 0; at < this.#held.length && !signal.aborted; at += 1) {
+        const { id, leased } = this.#held[at] ?? {}
+        if (id !== undefined && leased === true) await this.#prolong(id).catch(() => {})
+        if (at % 20 === 19) await pause(0, signal)
+      }
+    }
+  }
+
+  async #prolong(id: string): Promise<boolean> {
+    return this.#inside.store.extendLease(id, this.#owner, holdMs)
   }
 
   /** Deletes what was exported, as long as it is what was exported. */
@@ -249,7 +303,7 @@ class Export {
   /** The row when no refresh is under way; for a move, with the lease on it. */
   async #settled(found: ConnectionRow): Promise<ConnectionRow | undefined> {
     const { store } = this.#inside
-    const end = performance.now() + settleMs
+    const begun = performance.now()
     for (let row: ConnectionRow | undefined = found; ; row = await store.get(found.id)) {
       if (row === undefined || row.status === 'revoked') {
         this.#notExported.push(named(found, 'It is being disconnected.'))
@@ -257,7 +311,7 @@ class Export {
       }
       const ready = await this.#hold(row)
       if (ready !== undefined) return ready
-      if (performance.now() > end) {
+      if (!this.#isPatient(row, begun)) {
         const why =
           'A refresh of it is under way, or was interrupted: ask for its token once, then export again.'
         this.#notExported.push(named(found, why))
@@ -268,23 +322,32 @@ class Export {
     }
   }
 
+  /** Whether to go on waiting for a row; for what another export holds as long as that may take, but once only. */
+  #isPatient({ leaseOwner }: ConnectionRow, begun: number): boolean {
+    const waitedMs = performance.now() - begun
+    if (!leaseOwner?.startsWith(ownerStart)) return waitedMs <= settleMs
+    if (this.#waitedMs + waitedMs <= patienceMs) return true
+    this.#waitedMs += waitedMs
+    return false
+  }
+
   /** The row, unless its refresh token may be spent any moment, or was spent with an outcome that nobody knows. */
   async #hold(row: ConnectionRow): Promise<ConnectionRow | undefined> {
     const { store } = this.#inside
     const isLeased = row.leaseUntil !== null && row.leaseUntil > store.now()
     if (this.#options.move !== true) return isLeased && row.intentAt !== null ? undefined : row
     if (row.status !== 'active') {
-      this.#held.push({ id: row.id, generation: row.generation })
+      this.#held.push({ id: row.id, generation: row.generation, leased: false })
       return row
     }
-    const held = await store.acquireLease(row.id, row.generation, this.#owner, longestLeaseMs)
+    const held = await store.acquireLease(row.id, row.generation, this.#owner, holdMs)
     if (held === undefined) return undefined
     if (held.intentAt !== null) {
       await store.releaseLease(row.id, this.#owner)
       return undefined
     }
     this.#heldSince ??= performance.now()
-    this.#held.push({ id: held.id, generation: held.generation })
+    this.#held.push({ id: held.id, generation: held.generation, leased: true })
     return held
   }
 
@@ -294,7 +357,8 @@ class Export {
     const current = await store.get(id)
     if (current === undefined) return undefined
     const isHeld =
-      current.status === 'needs_reconnect' || (current.leaseOwner === this.#owner && this.#isInTime())
+      current.status === 'needs_reconnect' ||
+      (current.leaseOwner === this.#owner && (await this.#prolong(id)))
     if (!isHeld || current.generation !== generation) return current
     const marked = await store.markRevoked(id)
     if (marked === undefined) return undefined
@@ -306,10 +370,6 @@ class Export {
     cache.forget(marked.user, marked.provider, marked.account)
     sealed.forget(id)
     return undefined
-  }
-
-  #isInTime(): boolean {
-    return this.#heldSince === undefined || performance.now() - this.#heldSince < longestLeaseMs * 0.95
   }
 
   /** Somebody consented between the last look and the mark: the grant is kept as it is, as one more generation. */
