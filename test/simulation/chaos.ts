@@ -54,9 +54,13 @@ export interface CountedFault extends Place {
   fault: Fault
 }
 
-const changing = new Set([
-  ...['acquireLease', 'extendLease', 'releaseLease', 'writeIntent', 'saveTokens', 'recordFailure'],
-  ...['markNeedsReconnect', 'putGrant', 'markRevoked', 'deleteRevoked', 'claimDue', 'touch'],
+/** Steps that change something, and how much more often they meet a fault than the rates say. */
+const changing: ReadonlyMap<string, number> = new Map([
+  ...(['writeIntent', 'saveTokens', 'recordFailure', 'markNeedsReconnect'] as const).map(
+    (step) => [step, 3] as const,
+  ),
+  ...(['acquireLease', 'extendLease', 'releaseLease', 'putGrant'] as const).map((step) => [step, 1] as const),
+  ...(['markRevoked', 'deleteRevoked', 'claimDue', 'touch'] as const).map((step) => [step, 1] as const),
 ])
 
 /** Chance. */
@@ -91,7 +95,7 @@ export class RandomChaos implements Chaos {
       },
       ...{ stopMs: this.#stopMs(random), suspended: random.chance(0.4) },
     }
-    this.#give(fate, place, this.#storeFault(random.next(), random.chance(0.5), changing.has(place.step)))
+    this.#give(fate, place, this.#storeFault(random.next(), random.chance(0.5), place.step))
     if (fate.fault === 'store_slow') {
       if (random.chance(0.5)) fate.toMs = random.spread(200, 5000)
       else fate.backMs = random.spread(200, 5000)
@@ -119,16 +123,17 @@ export class RandomChaos implements Chaos {
     return random.chance(0.7) ? random.spread(50, this.#leaseMs * 3) : random.spread(1000, 600_000)
   }
 
-  #storeFault(drawn: number, other: boolean, changes: boolean): Fault | undefined {
+  #storeFault(drawn: number, other: boolean, step: string): Fault | undefined {
     const { storeRefuses, storeLosesAnswer, storeSlow, crash, stop, leaseLost } = this.#rates
-    const reading = changes ? 1 : 0.2
+    const weight = changing.get(step) ?? (step === 'nextDue' ? 0.02 : 0.15)
+    const change = changing.has(step) ? weight : 0
     return drawFrom(drawn, [
-      ['store_refuses', storeRefuses * reading],
-      ['store_slow', storeSlow * reading],
-      [other ? 'crash_before' : 'crash_after', crash * reading],
-      [other ? 'stop_before' : 'stop_after', stop * reading],
-      ['store_loses_answer', changes ? storeLosesAnswer : 0],
-      ['lease_lost', changes ? leaseLost : 0],
+      ['store_refuses', storeRefuses * Math.min(1, weight)],
+      ['store_slow', storeSlow * weight],
+      [other ? 'crash_before' : 'crash_after', crash * weight],
+      [other ? 'stop_before' : 'stop_after', stop * weight],
+      ['store_loses_answer', storeLosesAnswer * change],
+      ['lease_lost', leaseLost * Math.min(1, change)],
     ])
   }
 

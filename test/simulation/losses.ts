@@ -81,8 +81,35 @@ export class Losses {
       this.#world.violate('loss', `${row.user} lost ${held.token}; unsaved answers: ${numbers || 'none'}`)
       return
     }
+    if (graceMs > 0 && causes.every((cause) => cause === 'sender died'))
+      this.#judgeGrace(row, spoiled, graceMs)
     this.#world.lost.push({ cause: first, graceMs })
     this.#world.count(`lost: ${first}, ${graceMs === 0 ? 'no grace' : 'grace over'}`)
+  }
+
+  /** Nobody tried again while there was a grace, though a scheduler had nothing else to do. */
+  #judgeGrace(row: ConnectionRow, spoiled: readonly RefreshRequest[], graceMs: number): void {
+    const { parameters, refreshWitness } = this.#world
+    const at = Math.max(...spoiled.map(({ carriedOutAt = 0 }) => carriedOutAt))
+    const died = Math.max(...spoiled.map(({ process }) => process.crashedAt ?? 0))
+    const [fromMs, toMs] = [Math.max(at, died) + parameters.leaseMs + 5000, at + graceMs - 5000]
+    const tried = refreshWitness.requests.some(
+      ({ attempt, sentAt }) => attempt?.rowId === row.id && sentAt > at && sentAt < toMs,
+    )
+    if (tried || fromMs > toMs || parameters.ownClock) return
+    if (this.#world.hadWeather(row.provider, at - 60_000, toMs)) return
+    const idle = this.#world.processes.find((process) => this.#wasIdle(process, fromMs, toMs))
+    if (idle !== undefined)
+      this.#world.violate('loss', `${idle.name} left ${row.user} alone while there was a grace`)
+  }
+
+  /** It kept connections fresh all that time, and could. */
+  #wasIdle(process: VaultProcess, fromMs: number, toMs: number): boolean {
+    const { parameters, troubles } = this.#world
+    if (Number(process.place.slice(1)) > parameters.keepingFresh) return false
+    const lived = process.startedAt < fromMs - 5000 && (process.crashedAt ?? toMs) >= toMs
+    const stood = process.stops.some((stop) => stop.fromMs < toMs && stop.toMs > fromMs - 5000)
+    return lived && !stood && !troubles.since(process, fromMs - parameters.leaseMs)
   }
 
   /** A person disconnected; where that ends every grant of theirs, one that they gave since may go with it. */
@@ -96,9 +123,18 @@ export class Losses {
     const { process, outcome, attempt, sentAt } = request
     if (outcome === 'failed' || outcome === 'unknown') return 'answer lost'
     if (process.crashed) return 'sender died'
+    if (outcome === 'done' && this.#couldSave(request)) return undefined
     const since = attempt?.takenAt ?? sentAt
     if (process.stoppedSince(since) > 0) return 'sender stood still'
     return this.#world.refreshWitness.isExcused(request) || request.doubled ? 'sender cut off' : undefined
+  }
+
+  /** Its answer reached a process that has run since, with a store that works, and that lost it. */
+  #couldSave({ process, endedAt, attempt, doubled }: RefreshRequest): boolean {
+    const { scheduler, troubles, storeWitness } = this.#world
+    if (doubled || scheduler.ms - endedAt < 1000 || process.stoppedSince(endedAt) > 0) return false
+    const row = attempt && storeWitness.row(attempt.rowId)
+    return row?.generation === attempt?.generation && !troubles.since(process, endedAt)
   }
 
   /** A running process received something newer than what is stored, and it is nowhere. */

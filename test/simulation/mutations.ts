@@ -144,7 +144,11 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   'late-request': {
     what: 'a process that stood still sends all the same',
     caughtBy: ['send-in-time'],
-    source: { file: 'vault/refresh-attempt.ts', from: 'await lease.assertInTime()', to: '' },
+    source: {
+      file: 'vault/refresh-lease.ts',
+      from: 'if (this.#since.elapsedMs <= leaseMs / 3) {',
+      to: 'if (asked >= 0) {',
+    },
   },
   'generation-skipped': {
     what: 'a generation grows by two',
@@ -239,8 +243,8 @@ export const mutations: Readonly<Record<string, Mutation>> = {
     caughtBy: ['blame'],
     source: {
       file: 'vault/refresh-attempt.ts',
-      from: "const reason = interrupted ? 'interrupted' : diagnose(error).reason",
-      to: 'const reason = diagnose(error).reason',
+      from: "wasInterrupted ? 'interrupted' : diagnose(error).reason",
+      to: 'diagnose(error).reason',
     },
   },
   'nothing-is-due': {
@@ -273,5 +277,57 @@ export const mutations: Readonly<Record<string, Mutation>> = {
       from: 'Math.min(250, 15 * 1.5 ** turn)',
       to: '0',
     },
+  },
+  'verdict-tried-once': {
+    what: 'what the store refuses once is forgotten',
+    caughtBy: ['dead-probe'],
+    source: {
+      file: 'vault/refresh-answer.ts',
+      from: 'if (!mayPass(error)) throw error',
+      to: 'throw error',
+    },
+  },
+  'pause-not-looked-at-again': {
+    what: 'a pause that was set before the lease was taken is not looked at',
+    caughtBy: ['back-off'],
+    source: {
+      file: 'vault/refresh-run.ts',
+      from: 'lease !== undefined && this.#pauseMs(lease.row) > 0',
+      to: 'lease !== undefined && this.#pauseMs(row) > 0',
+    },
+  },
+  'revoked-in-the-way': {
+    what: 'callers wait while late tokens are revoked',
+    caughtBy: ['error'],
+    source: {
+      file: 'vault/refresh.ts',
+      from: 'abandon: async (...tokens) => this.#beside(parts.abandon(...tokens))',
+      to: 'abandon: parts.abandon',
+    },
+  },
+  'revoked-for-all': {
+    what: 'late tokens are revoked even if the person has connected again',
+    caughtBy: ['loss'],
+    source: {
+      file: 'vault/refresh-answer.ts',
+      from: "return !others.some(({ status }) => status === 'active')",
+      to: 'return true',
+    },
+  },
+  'due-by-another-clock': {
+    what: "what is due by the vault's clock is looked up by the store's",
+    caughtBy: ['hammer', 'livelock'],
+    store: replacing((store) => ({
+      saveTokens: (id: string, owner: string, generation: number, grant: Grant, note: string) =>
+        store.saveTokens(id, owner, generation, { ...grant, dueAt: grant.refreshDueAt }, note),
+    })),
+  },
+  'claimed-for-long': {
+    what: 'a row that a scheduler claimed is left to it for minutes',
+    caughtBy: ['loss'],
+    store: replacing((store) => ({
+      claimDue: (tenant: string, provider: string, limit: number) =>
+        store.claimDue(tenant, provider, limit, 180_000),
+    })),
   },
 }

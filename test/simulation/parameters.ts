@@ -3,7 +3,7 @@
 import { Random } from './random.ts'
 
 /** Goes up with every change of what a seed means. */
-export const generatorVersion = 1
+export const generatorVersion = 2
 
 /** How an authorization server treats refresh tokens. */
 export interface ProviderBehaviour {
@@ -26,6 +26,8 @@ export interface ProviderBehaviour {
   omitsScope: boolean
   /** A refresh ends the access tokens before it. */
   endsOldAccess: boolean
+  /** A refresh may bring fewer scopes than there were. */
+  narrowsScopes: boolean
   /** Answers carry the provider's time, to the second. */
   tellsTime: boolean
   /** Revoking one token ends every grant of that person. */
@@ -156,6 +158,7 @@ function behaviour(random: Random): ProviderBehaviour {
     omitsRefreshToken: random.chance(0.7),
     omitsScope: random.chance(0.5),
     endsOldAccess: random.chance(0.3),
+    narrowsScopes: random.chance(0.3),
     tellsTime: random.chance(0.6),
     revokesAll: random.chance(0.15),
   }

@@ -30,7 +30,7 @@ export class People {
     for (let place = 0; place < parameters.clocks.length; place += 1) this.#world.start(place)
     for (const slot of this.#world.slots) this.#connect(slot)
     for (let reader = 0; reader < parameters.habits.readers; reader += 1) this.#readOn()
-    scheduler.after(parameters.durationMs, () => void this.#heal(), people)
+    scheduler.after(parameters.durationMs, () => void this.heal(), people)
   }
 
   #connect(slot: Slot): void {
@@ -125,7 +125,7 @@ export class People {
   }
 
   /** Nothing goes wrong any more: what is stopped goes on, what died is started, and all is looked at. */
-  async #heal(): Promise<void> {
+  async heal(): Promise<void> {
     const { chaos, scheduler, people } = this.#world
     this.#world.note(undefined, () => 'from now on nothing goes wrong')
     this.#world.isCalm = true

@@ -156,6 +156,7 @@ export class SimulatedProvider {
     if (endsOldAccess)
       for (const old of this.#accessTokens.values())
         if (old.grant === spent.grant) old.endsAt = Math.min(old.endsAt, this.#now())
+    this.#narrow(spent.grant)
     const access = this.#issueAccess(next)
     const rotated = next !== spent
     const body = {
@@ -164,6 +165,11 @@ export class SimulatedProvider {
       ...(omitsScope ? {} : { scope: spent.grant.scopes.join(' ') }),
     }
     return { status: 200, body, access, rotated, again }
+  }
+
+  #narrow(grant: SimulatedGrant): void {
+    if (!this.behaviour.narrowsScopes || grant.scopes.length < 2 || !this.#random.chance(0.1)) return
+    grant.scopes = grant.scopes.slice(0, -1)
   }
 
   #issueRefresh(grant: SimulatedGrant): IssuedRefreshToken {

@@ -34,6 +34,8 @@ export interface RefreshRequest {
   outcome: 'pending' | 'done' | 'refused' | 'failed' | 'unknown'
   endedAt: number
   savedAt: number | undefined
+  /** Its verdict came too late: another process had the lease by then, and may ask once more. */
+  overruled: boolean
   /** For how long the provider asked to be left alone, in milliseconds. */
   askedMs: number
   /** It was sent again before it had ended, because its sender had lost the lease. */
@@ -81,7 +83,7 @@ export class RefreshWitness {
     const request: RefreshRequest = {
       ...{ number: this.requests.length + 1, attempt, process, grant, sentAt: scheduler.ms },
       ...{ carriedOutAt: undefined, issued: undefined, rotated: false, outcome: 'pending' },
-      ...{ endedAt: 0, savedAt: undefined, askedMs: 0, doubled: false },
+      ...{ endedAt: 0, savedAt: undefined, askedMs: 0, doubled: false, overruled: false },
     }
     this.#world.note(process, () => `sends request ${request.number} with ${token}`)
     this.#world.count('refresh requests')
@@ -121,6 +123,12 @@ export class RefreshWitness {
       (one) => one.process === process && one.attempt?.rowId === id && one.attempt.generation === generation,
     )
     return last?.askedMs ?? 0
+  }
+
+  /** A process could not give a grant up, because the lease was another's. */
+  overruled(owner: string): void {
+    const request = this.requests.findLast(({ attempt }) => attempt?.owner === owner)
+    if (request !== undefined) request.overruled = true
   }
 
   /** Tokens were saved. */
@@ -179,6 +187,15 @@ export class RefreshWitness {
         this.#judgeAfter(earlier, attempt, violate)
   }
 
+  /** Whether who heard a verdict had no chance to write it down: one that the store refuses is tried again soon. */
+  #couldNotTell({ process, endedAt, attempt, overruled }: RefreshRequest, takenOverAt: number): boolean {
+    if (overruled || process.crashed || process.stoppedSince(endedAt) > 0 || attempt === undefined)
+      return true
+    const { rowId, takenAt } = attempt
+    if (this.#world.storeWitness.lostLeaseSince(rowId, takenAt)) return true
+    return this.#world.troubles.since(process, Math.max(takenAt, takenOverAt - 5000), rowId)
+  }
+
   #judgeRate(
     { grant }: RefreshRequest,
     { rowId }: Attempt,
@@ -201,10 +218,13 @@ export class RefreshWitness {
     violate: (id: InvariantId, what: string) => void,
   ): void {
     const { number, outcome, savedAt } = earlier
+    const isLost = this.#world.storeWitness.lostLeaseSince(rowId, takenAt)
     if (savedAt !== undefined && savedAt < (intent?.writtenAt ?? 0))
       violate('one-request', `though the answer to request ${number} was saved`)
     else if (outcome === 'failed' || outcome === 'unknown') this.#world.count(`again after: ${outcome}`)
-    else if (this.isExcused(earlier) || this.#world.storeWitness.lostLeaseSince(rowId, takenAt)) {
+    else if (
+      outcome === 'refused' ? this.#couldNotTell(earlier, takenAt) : isLost || this.isExcused(earlier)
+    ) {
       earlier.doubled = true
       this.#world.count(`again after: ${outcome}, sender gone`)
     } else if (outcome === 'refused') violate('dead-probe', `though request ${number} was refused`)

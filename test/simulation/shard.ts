@@ -3,9 +3,10 @@
 import { registerHooks } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { replaceAmbient } from './ambient.ts'
-import type { Violation } from './invariants.ts'
+import type { InvariantId, Violation } from './invariants.ts'
 import { type Mutation, mutations } from './mutations.ts'
 import type { Outcome } from './run.ts'
+import { scenarios } from './scenarios.ts'
 import type { WorldOptions } from './world.ts'
 
 /** What a shard is told when it starts. */
@@ -16,13 +17,19 @@ export interface ShardTask {
   from: number
   to: number
   step: number
-  /** Ends with the first violation. */
-  stopAtFirst?: boolean
+  /** These scenarios, instead of seeds. */
+  scenarios?: readonly string[] | undefined
+  /** Ends with the first violation of one of these. */
+  until?: readonly InvariantId[] | undefined
+  /** Tells every line of each trace. */
+  trace?: boolean
 }
 
 /** A seed that broke an invariant. */
 export interface FailedSeed {
   seed: number
+  /** The scenario, if it was one. */
+  scenario?: string
   violation: Violation
 }
 
@@ -33,6 +40,8 @@ export interface ShardReport {
   virtualMs: number
   coverage: Record<string, number>
   failed: readonly FailedSeed[]
+  /** Of the seeds in their order, if they were asked for. */
+  traces: readonly string[]
   done: boolean
 }
 
@@ -41,8 +50,9 @@ const mutation = task.mutation === undefined ? undefined : mutations[task.mutati
 if (task.mutation !== undefined && mutation === undefined) throw new Error(`No mutation ${task.mutation}.`)
 const applied = mutate(mutation)
 const { runSeed } = await import('./run.ts')
+const { runScenario } = await import('./stage.ts')
 replaceAmbient()
-await simulate()
+await (task.scenarios === undefined ? simulate() : play(task.scenarios))
 
 /** Breaks sources as they are loaded. */
 function mutate(wanted: Mutation | undefined): () => void {
@@ -66,11 +76,11 @@ function mutate(wanted: Mutation | undefined): () => void {
 
 async function simulate(): Promise<void> {
   let report = empty()
-  const options: WorldOptions = { breakStore: mutation?.store }
+  const options: WorldOptions = { breakStore: mutation?.store, trace: task.trace }
   for (let seed = task.from; seed <= task.to; seed += task.step) {
     const outcome = await runSeed(seed, options)
     add(report, seed, outcome)
-    if (task.stopAtFirst && report.failed.length > 0) break
+    if (report.failed.some(({ violation }) => task.until?.includes(violation.invariant))) break
     if (report.seeds % 50 === 0) {
       parentPort?.postMessage(report)
       report = empty()
@@ -80,15 +90,29 @@ async function simulate(): Promise<void> {
   parentPort?.postMessage({ ...report, done: true })
 }
 
-function empty(): ShardReport & { failed: FailedSeed[] } {
-  return { seeds: 0, steps: 0, virtualMs: 0, coverage: {}, failed: [], done: false }
+async function play(names: readonly string[]): Promise<void> {
+  const report = empty()
+  for (const name of names) {
+    const scenario = scenarios[name]
+    if (scenario === undefined) throw new Error(`No scenario ${name}.`)
+    const outcome = await runScenario(scenario, { breakStore: mutation?.store })
+    add(report, 0, outcome, name)
+  }
+  applied()
+  parentPort?.postMessage({ ...report, done: true })
 }
 
-function add(report: ReturnType<typeof empty>, seed: number, outcome: Outcome): void {
+function empty(): ShardReport & { failed: FailedSeed[]; traces: string[] } {
+  return { seeds: 0, steps: 0, virtualMs: 0, coverage: {}, failed: [], traces: [], done: false }
+}
+
+function add(report: ReturnType<typeof empty>, seed: number, outcome: Outcome, scenario?: string): void {
   report.seeds += 1
   report.steps += outcome.steps
   report.virtualMs += outcome.ms
+  if (task.trace === true) report.traces.push(outcome.trace.join('\n'))
   for (const [name, count] of outcome.coverage) report.coverage[name] = (report.coverage[name] ?? 0) + count
   const [violation] = outcome.violations
-  if (violation !== undefined) report.failed.push({ seed, violation })
+  if (violation !== undefined)
+    report.failed.push({ seed, violation, ...(scenario === undefined ? {} : { scenario }) })
 }

@@ -140,6 +140,8 @@ export class StoreWitness {
       this.#world.refreshWitness.intended(String(args[1]), String(args[3]))
     }
     if (name === 'recordFailure' && result === true) this.#judgeFailure(applied, after)
+    if (name === 'markNeedsReconnect' && result === false)
+      this.#world.refreshWitness.overruled(String(args[1]))
     if (name === 'markNeedsReconnect' && result === true)
       this.#world.losses.declaredDead(process, before, after)
   }

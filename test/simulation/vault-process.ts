@@ -30,6 +30,7 @@ export class VaultProcess implements Actor {
   readonly #clock: MachineClock
   readonly startedAt: number
   crashed = false
+  crashedAt: number | undefined
   stoppedUntil = 0
   readonly stops: Stop[] = []
   vault: Vault | undefined
@@ -112,6 +113,7 @@ export class VaultProcess implements Actor {
     this.#world.note(this, () => `is killed (${why})`)
     this.#world.count(`killed: ${why}`)
     this.crashed = true
+    this.crashedAt = this.#world.scheduler.ms
     this.hearing = undefined
     for (const step of this.underWay) step.drop()
     this.underWay.clear()

@@ -40,7 +40,7 @@ export interface WorldOptions {
 const key = Buffer.alloc(32, 7).toString('base64')
 
 /** No world needs as many steps, unless it goes round in circles. */
-const mostSteps = 400_000
+const mostSteps = 150_000
 
 /** A world. */
 export class World {
@@ -145,6 +145,13 @@ export class World {
     return this.parameters.weather.find(
       (phase) => phase.provider === provider && phase.fromMs <= ms && ms < phase.toMs,
     )?.kind
+  }
+
+  /** Whether anything was wrong with a provider in that time. */
+  hadWeather(provider: string, fromMs: number, toMs: number): boolean {
+    return this.parameters.weather.some(
+      (phase) => phase.provider === provider && phase.fromMs < toMs && phase.toMs > fromMs,
+    )
   }
 
   /** Starts a process in a place, the first or after the last one there died. */

@@ -1,0 +1,68 @@
+// The simulation of test/simulation: a few hundred worlds, what it found before, and that it would find it again.
+import { describe, expect, it } from 'vitest'
+import { invariants } from './simulation/invariants.ts'
+import { mutations } from './simulation/mutations.ts'
+import { scenarios } from './simulation/scenarios.ts'
+import { runScenarios, runShards, traceSeeds } from './simulation/shards.ts'
+
+/** What has to happen in a few hundred worlds, so that they prove something. */
+const expected = [
+  ...['calls served', 'refreshes carried out', 'answered within the grace', 'refresh refused'],
+  ...['lease taken over', 'leases lost', 'interrupted refresh found', 'late answer saved'],
+  ...['again after: failed', 'again after: unknown', 'again after: pending, sender gone'],
+  ...['killed: after writeIntent', 'killed: request sent', 'killed: before saveTokens'],
+  ...['stopped: after writeIntent', 'stopped: request sent', 'stopped: answer on its way'],
+  ...[
+    'suspended: after writeIntent',
+    'fault: store_refuses',
+    'fault: store_loses_answer',
+    'fault: store_slow',
+  ],
+  ...['fault: request_lost', 'fault: answer_lost', 'fault: answer_504', 'fault: answer_slow'],
+  ...['weather: down', 'weather: html', 'weather: busy', 'weather: unreachable', 'weather: silent'],
+  ...['weather: slow', 'weather: client_refused', 'revoked at the provider', 'declared dead: user'],
+  ...['event: needs_reconnect', 'event: refresh_failed', 'event: scope_changed', 'event: revoked'],
+  ...['watch: entries', 'watch: gaps', 'processes that keep fresh', 'connections kept fresh'],
+  ...['lost: sender died, no grace', 'lost: answer lost, no grace', 'vaults looked into'],
+]
+
+describe('simulated worlds', () => {
+  it('hold every invariant, and much goes wrong in them', async () => {
+    const { failed, coverage, seeds } = await runShards({ from: 1, to: 400, shards: 2 })
+    expect(failed).toEqual([])
+    expect(seeds).toBe(400)
+    expect(expected.filter((name) => (coverage[name] ?? 0) === 0)).toEqual([])
+  })
+
+  it('are the same for the same seed, to the last byte', async () => {
+    const [one, other] = await Promise.all([traceSeeds(1, 12), traceSeeds(1, 12)])
+    expect(one.join('\n').length).toBeGreaterThan(100_000)
+    expect(one).toEqual(other)
+  })
+})
+
+describe('what the simulation found', () => {
+  it.each(Object.entries(scenarios))('%s', async (name, { broke, undone, happened }) => {
+    const [mended, broken] = await Promise.all([runScenarios([name]), runScenarios([name], undone)])
+    expect(mended.failed).toEqual([])
+    expect(happened.filter((counter) => (mended.coverage[counter] ?? 0) === 0)).toEqual([])
+    expect(broken.failed.map(({ violation }) => violation.invariant)).toEqual([broke])
+  })
+})
+
+describe('a vault that is broken on purpose', () => {
+  const played = new Set(Object.values(scenarios).map(({ undone }) => undone))
+  const others = Object.entries(mutations).filter(([name]) => !played.has(name))
+
+  it.each(others)('%s', async (name, { caughtBy }) => {
+    const { failed } = await runShards({ from: 1, to: 150, shards: 2, mutation: name, until: caughtBy })
+    expect(failed.map(({ violation }) => violation.invariant)).toEqual(
+      expect.arrayContaining([expect.stringMatching(new RegExp(`^(${caughtBy.join('|')})$`))]),
+    )
+  })
+
+  it('is noticed by every invariant', () => {
+    const caught = new Set(Object.values(mutations).flatMap(({ caughtBy }) => caughtBy))
+    expect(Object.keys(invariants).filter((id) => !caught.has(id as keyof typeof invariants))).toEqual([])
+  })
+})
