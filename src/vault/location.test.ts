@@ -41,6 +41,20 @@ describe('parseLocation', () => {
   )
 })
 
+it.each(['postgres:ada:canary@host/db', 'postgres//ada:canary@host/db', 'postgresql:/ada:canary@host/db'])(
+  'takes %j for a PostgreSQL url with a slip, not for a file or a database of that name',
+  (url) => {
+    let thrown: unknown
+    try {
+      parseLocation(url)
+    } catch (error) {
+      thrown = error
+    }
+    expect(thrown).toMatchObject({ code: 'config_invalid', message: expect.stringContaining('://') })
+    expect(String(thrown)).not.toContain('canary')
+  },
+)
+
 describe('the default vault', () => {
   it('is in the data folder', () => {
     expect(defaultLocation({ TOOLGRANT_DATA: '/mine' })).toEqual({ kind: 'sqlite', path: '/mine/vault.db' })

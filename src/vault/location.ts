@@ -16,6 +16,11 @@ export type Location =
  */
 export function parseLocation(url: string): Location {
   if (url === 'memory:' || url === ':memory:' || url === 'sqlite::memory:') return { kind: 'memory' }
+  if (/^postgres(ql)?(:(?!\/\/)|\/\/)/i.test(url))
+    throw new ConfigurationError(
+      'config_invalid',
+      "The vault's url lacks :// after postgres: postgres://user:password@host:5432/database.",
+    )
   const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(url) ?? []
   if (/^postgres(ql)?$/i.test(scheme ?? '')) return { kind: 'postgres', url }
   const path = url.slice(scheme === undefined ? 0 : scheme.length + 1).replace(/^\/\/(?=.)/, '')
