@@ -34,7 +34,7 @@ it('doctor finds nothing wrong, and leaves every byte of the vault as it is', as
   const before = readFileSync(vaultFile)
   const { code, stdout, stderr } = await folder.run(['doctor'])
   expect([code, stderr]).toEqual([0, ''])
-  expect(stdout).toContain('Nothing is wrong.')
+  expect(stdout).toContain('Nothing wrong was found.')
   expect(readFileSync(vaultFile).equals(before)).toBe(true)
 })
 

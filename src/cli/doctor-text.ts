@@ -19,7 +19,7 @@ export function reportText(report: DoctorReport, output: Output): string {
     ),
     section(output, 'Providers', providers.map(providerLine)),
     findings.length === 0
-      ? output.styleOut('green', 'Nothing is wrong.')
+      ? output.styleOut('green', 'Nothing wrong was found.')
       : [
           output.styleOut('bold', 'Findings'),
           ...findings.map((finding) => findingText(finding, output)),

@@ -137,7 +137,8 @@ async function examineOpened(vault: Vault) {
 }
 
 function keyFindings(keys: readonly VaultKey[]): Finding[] {
-  return keys.flatMap(({ id, primary, place, why, connections, others }): Finding[] => {
+  const sealingSince = keys.find(({ primary }) => primary)?.createdAt ?? new Date(0)
+  return keys.flatMap(({ id, primary, createdAt, place, why, connections, others }): Finding[] => {
     const use = connections + others
     if (place === undefined && (primary || use > 0))
       return [
@@ -148,6 +149,10 @@ function keyFindings(keys: readonly VaultKey[]): Finding[] {
         },
       ]
     if (primary) return []
+    if (use === 0 && createdAt > sealingSince)
+      return [
+        { ...info('key_waiting', `The newer key ${id} seals nothing yet.`), next: 'toolgrant keys rotate' },
+      ]
     const rest = use === 0 ? 'seals nothing any more' : `still seals ${countText(connections, 'connection')}`
     const next = use === 0 ? `toolgrant keys retire ${id}` : 'toolgrant keys rotate'
     return [{ ...info('key_older', `The older key ${id} ${rest}.`), next }]

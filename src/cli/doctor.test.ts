@@ -122,7 +122,7 @@ describe('looking at everything', () => {
     expect(stdout).toMatch(/key [0-9a-f]{16}, primary: TOOLGRANT_KEY; seals 1 connection\n/)
     expect(stdout).toContain('connections: 1 active')
     expect(stdout).toMatch(/acme: client id set; secret set; .*; 1 active; answers in \d+ ms\n/)
-    expect(stdout).toContain('Nothing is wrong.')
+    expect(stdout).toContain('Nothing wrong was found.')
   })
 
   it('is a report for machines', async () => {
@@ -252,15 +252,19 @@ describe('findings', () => {
     expect((await examine()).found).toEqual(['error provider_unknown acme'])
   })
 
-  it('name older keys', async () => {
+  it('name a key that does not seal yet, and then the one that seals no more', async () => {
     await connect()
     const newer = generateKey()
     vi.stubEnv('TOOLGRANT_KEY', `${newer},${key}`)
     await using vault = await openVault()
     await vault.keys.add({ keyId: SealingKey.parse(newer).id })
-    const { found, report } = await examine()
-    expect(found).toEqual(['info key_older vault'])
-    expect(report.findings[0]?.next).toMatch(/^toolgrant keys /)
+    const added = await examine()
+    expect(added.found).toEqual(['info key_waiting vault'])
+    expect(added.report.findings[0]?.next).toBe('toolgrant keys rotate')
+    await vault.keys.rotate()
+    const rotated = await examine()
+    expect(rotated.found).toEqual(['info key_older vault'])
+    expect(rotated.report.findings[0]?.next).toBe(`toolgrant keys retire ${SealingKey.parse(key).id}`)
   })
 
   it('name what fails and what is dead, whose id explains it', async () => {
