@@ -29,6 +29,7 @@ const cases: [Error, number][] = [
   [new errors.InvalidResponseError('response_not_oauth', 'x'), 4],
   [new errors.RefreshFailedError('x', { retryable: true }), 4],
   [failedBy(new errors.RefreshFailedError('x', { retryable: true })), 4],
+  [new errors.RefreshFailedError('our registration', { retryable: false }), 2],
   [failedBy(new errors.StoreError('store_full', 'x')), 5],
   [failedBy(new Error('the tool is wrong')), 1],
   [new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED 127.0.0.1:1') }), 4],
@@ -78,6 +79,15 @@ describe('explain', () => {
     const { code, next } = explain(required)
     expect(code).toBe('missing_scope')
     expect(next).toBe(`Run: toolgrant connect slack --scopes 'chat:write it'\\''s' --account work`)
+  })
+
+  it('names an account only where it is not the one that is meant anyway', () => {
+    const dead = new errors.AuthorizationRequiredError('needs_reconnect', 'Dead.', {
+      provider: 'slack',
+      scopes: [],
+      account: 'default',
+    })
+    expect(explain(dead).next).toBe('Run: toolgrant connect slack')
   })
 
   it.each([

@@ -68,6 +68,9 @@ export function exitCodeFor(error: unknown): ExitCode {
   if (!(error instanceof Error)) return exitCodes.failure
   if ((error as { code?: unknown }).code === 'invalid_argument') return exitCodes.usage
   if (isFetchFailure(error)) return exitCodes.provider
+  // Trying later is of no use: what we told the provider is wrong.
+  if (error.name === 'RefreshFailedError' && (error as { retryable?: unknown }).retryable === false)
+    return exitCodes.usage
   if (error.name === 'ToolFailedError' && isFromBelow(error.cause)) return exitCodeFor(error.cause)
   return (Object.hasOwn(byName, error.name) ? byName[error.name] : undefined) ?? exitCodes.failure
 }

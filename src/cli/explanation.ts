@@ -110,7 +110,7 @@ function connectCommand(
 ): string {
   const words = ['toolgrant connect', shellWord(provider)]
   if (scopes.length > 0) words.push('--scopes', shellWord(scopes.join(' ')))
-  if (account !== undefined) words.push('--account', shellWord(account))
+  if (account !== undefined && account !== 'default') words.push('--account', shellWord(account))
   if (user !== undefined) words.push('--user', shellWord(user))
   return words.join(' ')
 }

@@ -3,7 +3,7 @@ import { argumentError } from '../../errors.ts'
 import type { RefreshedDue, SkippedProvider, Vault, VaultEvent } from '../../vault/index.ts'
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
-import { type ExitCode, exitCodes } from '../exit-code.ts'
+import { type ExitCode, exitCodeFor, exitCodes } from '../exit-code.ts'
 import { printable } from '../output.ts'
 
 /** Options of {@link refresh}. */
@@ -53,8 +53,11 @@ async function refreshDue(context: CommandContext): Promise<ExitCode> {
   const { output, signal } = context
   const vault = await context.vault()
   let isDead = false
+  let isOurFault = false
   vault.subscribe((event) => {
     if (event.here && event.type === 'needs_reconnect') isDead = true
+    if (event.here && event.type === 'refresh_failed')
+      isOurFault ||= exitCodeFor(event.error) === exitCodes.usage
     if (!output.json && isTrouble(event)) output.note(lineOf(event))
   })
   const pass = await vault.refreshDue({ signal })
@@ -65,7 +68,7 @@ async function refreshDue(context: CommandContext): Promise<ExitCode> {
     for (const one of pass.skippedProviders) output.note(wordsFor(one))
   }
   if (isDead) return exitCodes.authorization
-  if (pass.failed > 0) return exitCodes.provider
+  if (pass.failed > 0) return isOurFault ? exitCodes.usage : exitCodes.provider
   return pass.skippedProviders.some(({ why }) => why === 'client_missing') ? exitCodes.usage : exitCodes.ok
 }
 
