@@ -27,7 +27,10 @@ export function buildProgram(surroundings: ProgramSurroundings): Command {
     .version(version, '-V, --version', 'print the version')
     .option('--json', 'data as one JSON document on stdout, everything else as JSON lines on stderr')
     .option('--config <file>', 'configuration file (default: toolgrant.toml here or above; TOOLGRANT_CONFIG)')
-    .option('--vault <url>', 'where connections are kept: a path or sqlite:path (TOOLGRANT_VAULT)')
+    .option(
+      '--vault <url>',
+      'where connections are kept: a path, sqlite:path or postgres://… (TOOLGRANT_VAULT)',
+    )
     .helpOption('-h, --help', 'show help')
     .configureHelp({
       showGlobalOptions: true,

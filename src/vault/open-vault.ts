@@ -107,7 +107,8 @@ class OpenVault extends Vault {
   }
 
   async save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection> {
-    if (!(tokens instanceof TokenSet)) throw argumentError('vault.save needs a TokenSet.')
+    if (!(tokens instanceof TokenSet))
+      throw argumentError('vault.save needs a TokenSet: new TokenSet({ accessToken, refreshToken, … }).')
     return this.#beforeClosing((inside) => saveGrant(inside, address, tokens))
   }
 

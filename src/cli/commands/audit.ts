@@ -66,7 +66,7 @@ export async function verifyAudit(
   if (problemCount > problems.length) output.note(`And ${problemCount - problems.length} more.`)
   output.note(
     intact
-      ? `${output.style('green', '✓')} ${lines} lines, each as it was written.`
+      ? `${output.style('green', '✓')} ${lines} line${lines === 1 ? '' : 's'}, each as it was written.`
       : `${output.style('red', '✗')} Somebody changed the audit log.`,
   )
   if (intact && expect === undefined)

@@ -31,10 +31,14 @@ export async function exportBundle(
   const { exported, moved, notExported, notMoved } = await whileSpinning(output, 'Exporting …', () =>
     vault.export({ passphrase, to, filter, move, overwrite, signal }),
   )
-  const gone = move ? `, and ${moved} of them no longer here` : ''
+  const gone =
+    move && exported > 0
+      ? `; ${moved === exported ? 'no longer here' : `${moved} of them no longer here`}`
+      : ''
   output.note(
     `${output.style('green', '✓')} Exported to ${to}: ${exported} connection${exported === 1 ? '' : 's'}${gone}.`,
   )
+  if (exported + notExported.length === 0) output.warn('No connection is like that: the bundle is empty.')
   for (const each of notExported) output.warn(`Not exported: ${words(each)}`)
   for (const each of notMoved) output.warn(`Not moved: ${words(each)}`)
   if (!move && exported > 0)
