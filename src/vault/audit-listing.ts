@@ -36,12 +36,31 @@ export async function recentAuditLines(
   for (let to = head?.seq ?? 0; to > 0 && missing > 0; to -= pageSize) {
     const after = Math.max(0, to - pageSize)
     const page = (await store.auditLines(tenant, after, to - after)).filter(({ seq }) => seq <= to)
+    // Nobody leaves so many out but who tampers, and then there may be no end to them: what is left is read from the front.
+    if (page.length === 0)
+      return [...(await lastLines(store, tenant, filter, { to, limit: missing })), ...found.reverse().flat()]
     const records = page.map(recordOf).filter((record) => matches(record, filter))
     found.push(records.slice(-missing))
     missing -= records.length
     if (isBefore(page, filter.since)) break
   }
   return found.reverse().flat()
+}
+
+/** The last lines up to one, by reading all of them. */
+async function lastLines(
+  store: Store,
+  tenant: string,
+  filter: AuditFilter,
+  { to, limit }: { to: number; limit: number },
+): Promise<AuditRecord[]> {
+  const last: AuditRecord[] = []
+  for await (const record of auditLines(store, tenant, filter)) {
+    if (record.seq > to) break
+    last.push(record)
+    if (last.length > limit) last.shift()
+  }
+  return last
 }
 
 function isBefore(page: readonly AuditLine[], since: Date | undefined): boolean {
@@ -66,10 +85,23 @@ function recordOf({ seq, at, entry, hash }: AuditLine): AuditRecord {
 function parsed(entry: string): Omit<AuditRecord, 'seq' | 'at' | 'hash'> | undefined {
   try {
     const value: unknown = JSON.parse(entry)
-    return typeof value === 'object' && value !== null && 'action' in value
-      ? (value as AuditRecord)
-      : undefined
+    return isEntry(value) ? value : undefined
   } catch {
     return undefined
   }
+}
+
+/** Whether it has the shape of an entry: who lists lines relies on it. */
+function isEntry(value: unknown): value is AuditRecord {
+  if (!isObject(value)) return false
+  const { action, outcome, actor, user = '', tool = '', ms = 0, connections = [], requests = [] } = value
+  return (
+    [action, outcome, actor, user, tool].every((text) => typeof text === 'string') &&
+    typeof ms === 'number' &&
+    [connections, requests].every((list) => Array.isArray(list) && list.every(isObject))
+  )
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

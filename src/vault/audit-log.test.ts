@@ -304,6 +304,29 @@ describe('tampering with the file', () => {
     expect(await problemsOf()).toEqual([{ seq: 5, problem: 'altered' }])
   })
 
+  it.each([
+    '{"action":"tool","outcome":"ok","actor":"x","connections":"x"}',
+    '{"action":"tool","outcome":"ok","actor":"x","connections":[null]}',
+    '{"action":5,"requests":{}}',
+    '{"action":"tool","outcome":"ok","actor":"x","requests":[1]}',
+    '[]',
+  ])('an entry of another shape is listed as unreadable: %s', async (entry) => {
+    const log = await written(2)
+    tamper('UPDATE audit SET entry = ? WHERE seq = 1', entry)
+    expect(await log.recent()).toMatchObject([
+      { seq: 1, outcome: 'unreadable' },
+      { seq: 2, outcome: 'ok' },
+    ])
+    expect(await log.recent({ provider: 'acme' })).toEqual([])
+  })
+
+  it('a number of many digits keeps nobody waiting', async () => {
+    const log = await written(5)
+    tamper('UPDATE audit SET seq = ? WHERE seq = 5', Number.MAX_SAFE_INTEGER)
+    expect((await log.recent({ limit: 3 })).map(({ seq }) => seq)).toEqual([3, 4, Number.MAX_SAFE_INTEGER])
+    expect((await log.recent({ user: 'ada' })).length).toBe(5)
+  })
+
   it('an unreadable entry is listed as such', async () => {
     const log = await written(2)
     tamper("UPDATE audit SET entry = 'gone' WHERE seq = 1")
