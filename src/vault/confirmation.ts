@@ -108,8 +108,8 @@ async function byWhoAmI(
 }
 
 /**
- * Only where refresh tokens are never replaced: if it is alive after all, nothing but another access token comes of it,
- * and that is revoked at once.
+ * Only where refresh tokens are never replaced: if it is alive after all, nothing but another access token comes of it.
+ * What comes of it is revoked at once.
  */
 async function byRefresh(
   { provider, client }: Registration,
@@ -118,10 +118,13 @@ async function byRefresh(
 ): Promise<Confirmation | undefined> {
   if (provider.refreshTokenRotation !== false || tokens.refreshToken === undefined) return undefined
   try {
-    const { accessToken } = await refreshTokenGrant(provider, client, tokens, options)
-    await revokeToken(provider, client, accessToken, options).catch(() => {
-      // It ends by itself, soon; what counts is said below.
-    })
+    const { accessToken, refreshToken } = await refreshTokenGrant(provider, client, tokens, options)
+    // A provider that replaces it after all: nobody else would ever know of the new one.
+    const replaced = refreshToken !== undefined && refreshToken !== tokens.refreshToken
+    for (const token of [...(replaced ? [refreshToken] : []), accessToken])
+      await revokeToken(provider, client, token, options).catch(() => {
+        // What counts is said below.
+      })
     return { confirmed: false, why: `${provider.id} still accepts the refresh token.` }
   } catch (error) {
     return isGrantDead(error) ? { confirmed: true } : undefined

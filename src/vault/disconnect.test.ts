@@ -178,6 +178,13 @@ describe('confirming that a grant is over', () => {
     expect(world.server.isActive(issued)).toBe(false)
   })
 
+  it('ends a refresh token, too, that the provider replaces against what is known of it', async () => {
+    await disconnect({ ...unasked, refreshTokenRotation: false }, lies)
+    expect(world.server.counts.refreshes).toBe(1)
+    const alive = world.server.issuedSecrets().filter((secret) => world.server.isActive(secret))
+    expect(alive).toEqual([])
+  })
+
   it('gives a provider a moment', async () => {
     const first = { body: { active: true } }
     const found = await disconnect({}, () => world.server.script('introspection', [first]))
