@@ -187,6 +187,22 @@ describe('a statement that is ended while it waits', () => {
     expect(await store.acquireLease('id-1', 1, 'two', 1000)).toBeDefined()
   })
 
+  it('does not take with it what waits for its connection', async () => {
+    const store = await open(database.url, '&pool=1')
+    const unlock = await lock()
+    const first = timed(() => store.acquireLease('id-1', 1, 'one', 1000))
+    const queued = Promise.all(Array.from({ length: 5 }, () => store.find('t', 'ada', 'slack')))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const started = performance.now()
+    await database.sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+    )
+    expect((await first).error).toMatchObject({ code: 'store_unavailable' })
+    expect((await queued).map((rows) => rows.length)).toEqual([1, 1, 1, 1, 1])
+    expect(performance.now() - started).toBeLessThan(2000)
+    await unlock()
+  })
+
   it('by the time limit is store_busy, and what it wanted does not happen later', async () => {
     const store = await open(database.url, '', { statementTimeoutMs: 300 })
     const unlock = await lock()

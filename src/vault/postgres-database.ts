@@ -36,6 +36,8 @@ export class PostgresDatabase {
   /** Explains an error about tables that are not as this version knows them: another version may have changed them. */
   readonly #explain: (error: unknown) => Promise<unknown>
   #pool: Pool
+  /** Pools that were replaced and still have something to do. */
+  readonly #retired = new Set<Pool>()
   /** Statements are prepared by name until a pooler turns out not to keep them. */
   #prepares: boolean
   #measuring = false
@@ -105,7 +107,7 @@ export class PostgresDatabase {
 
   /** Closes all connections; what is under way ends first, or in its time limit. */
   close(): Promise<void> {
-    this.#closed ??= this.#pool.end()
+    this.#closed ??= Promise.all([this.#pool, ...this.#retired].map(endPool)).then(() => {})
     return this.#closed
   }
 
@@ -146,7 +148,14 @@ export class PostgresDatabase {
   #replace(broken: Pool): void {
     if (this.#pool !== broken || this.#closed !== undefined) return
     this.#pool = this.#newPool()
-    broken.end().catch(() => {})
+    this.#retired.add(broken)
+    // Whoever waits for one of its connections still gets one: a pool that ends serves nobody.
+    const endWhenIdle = () => {
+      if (broken.waitingCount > 0) return
+      void endPool(broken).then(() => this.#retired.delete(broken))
+    }
+    broken.on('release', endWhenIdle)
+    endWhenIdle()
   }
 
   async #explained(error: unknown, failure: DatabaseFailure): Promise<unknown> {
@@ -167,6 +176,10 @@ class BrokenError extends Error {
     this.unsent = /not queryable/.test(cause.message)
     this.timedOut = /Query read timeout/.test(cause.message)
   }
+}
+
+async function endPool(pool: Pool): Promise<void> {
+  if (!pool.ending) await pool.end()
 }
 
 function query(pool: Pool, name: string, text: string, values: readonly unknown[]): Promise<Values[]> {
