@@ -83,7 +83,7 @@ const networkHere =
 const certificateDates = /^CERT_(?:HAS_EXPIRED|NOT_YET_VALID)$/
 
 function passingCauses(failure: LastFailure): Cause[] {
-  const { facts, note, words, since } = failure
+  const { facts, note, words } = failure
   const name = nameOf(facts)
   if (note.status === 429 || /\b(?:slow_down|rate_?limit(?:ed)?|too_many_requests)\b/i.test(words)) {
     const until = facts.row.retryAt === null ? {} : { until: new Date(facts.row.retryAt) }
@@ -111,10 +111,7 @@ function passingCauses(failure: LastFailure): Cause[] {
       : []
     return [cause('network_here', 'likely', text, failure), ...clock, down(failure, 'possible')]
   }
-  return [down(failure, 'likely')].map((one) => ({
-    ...one,
-    text: `${one.text} Failing since ${instantText(since.getTime())}.`,
-  }))
+  return [down(failure, 'likely')]
 }
 
 function down(failure: LastFailure, certainty: Cause['certainty']): Cause {

@@ -380,6 +380,8 @@ describe('refreshes that fail', () => {
       `The last ${world.server.counts.requests.refresh} refreshes failed, and there is no valid token.`,
     )
     expect(causes[0]).toMatchObject({ code: 'provider_down', since: new Date(since) })
+    // Quotes are for what the provider said: this word is ours.
+    expect(causes[0]?.text).toContain('(HTTP 503, response_not_oauth)')
     const count = world.server.counts.requests.refresh
     expect(timeline.at(-1)).toMatchObject({ type: 'refresh_failed', count, at: new Date(since) })
     expect(upcoming.map(({ type }) => type)).not.toContain('refresh_due')

@@ -1,5 +1,5 @@
 // What a failed request says, kept for whoever asks later: the status, the provider's words, the system's word.
-// Remote text is quoted and short; the readers of answers have taken the secrets of the request out of it before.
+// Remote text is quoted and short, our own codes stand bare; the readers of answers have taken the secrets of the request out of it before.
 import {
   InvalidResponseError,
   NetworkError,
@@ -23,7 +23,7 @@ export function failureWords(error: unknown): FailureWords {
   const cause = systemWord(error)
   return {
     ...(status === undefined ? {} : { status }),
-    error: quote(wordOf(error), 100),
+    error: wordOf(error),
     ...(cause === undefined ? {} : { cause }),
   }
 }

@@ -39,7 +39,7 @@ export interface RefreshedNote extends WrittenAt {
 export interface FailureWords {
   /** HTTP status of the answer, when there was one. */
   status?: number
-  /** The provider's word for it, or ours (`timeout`, `network`), as JSON text of at most 100 characters. */
+  /** The provider's word for it as JSON text of at most 100 characters; or ours, bare (`timeout`, `network`). */
   error?: string
   /** The provider's own sentence, as JSON text of at most 200 characters. Untrusted. */
   description?: string
