@@ -18,7 +18,7 @@ export async function listAudit(
 ): Promise<ExitCode | undefined> {
   const { output } = context
   const lines = await (await context.vault()).audit.recent(await filterOf(context, options))
-  const heading = ['LINE', 'AT', 'WHO', 'USER', 'DID', 'WITH', 'REQUESTS', 'OUTCOME', 'MS']
+  const heading = ['LINE', 'AT', 'WHO', 'USER', 'DID', 'WITH', 'HOW', 'OUTCOME', 'MS']
   if (output.json) await output.document(lines.map(record))
   else await output.table(heading, lines.map(row))
   if (lines.length === 0) output.note('No line of the audit log is about that.')
@@ -95,6 +95,14 @@ function record({ at, ...line }: AuditRecord): Record<string, unknown> {
   return { ...line, at: at.toISOString() }
 }
 
+/** `exported 3, moved 0`: for lines without a request. */
+function detailText({ detail = {} }: AuditRecord): string {
+  const said = Object.entries(detail)
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${name} ${value}`)
+  return said.join(', ') || '-'
+}
+
 function row(line: AuditRecord): string[] {
   const { seq, at, actor, user = '-', action, tool, connections = [], requests = [], outcome, ms } = line
   return [
@@ -107,7 +115,7 @@ function row(line: AuditRecord): string[] {
       '-',
     requests
       .map(({ method, host, status, error, count }) => `${count}× ${method} ${host} ${status ?? error}`)
-      .join(', ') || '-',
+      .join(', ') || detailText(line),
     outcome,
     ms === undefined ? '-' : `${ms}`,
   ]
