@@ -66,7 +66,10 @@ export async function changeKeyFile(path: string, change: (file: KeyFileText) =>
     const target = await nodeFiles()
       .realpath(path)
       .catch(() => path)
-    await locked(`${target}.lock`, () => replace(target, change))
+    await locked(`${target}.lock`, async () => {
+      await replace(target, change)
+      await sweep(target)
+    })
   } catch (error) {
     if (error instanceof KeyError) throw error
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
@@ -94,6 +97,25 @@ async function replace(path: string, change: (file: KeyFileText) => KeyFileText)
   } catch (error) {
     await unlink(beside).catch(() => {})
     throw error
+  }
+}
+
+/** So old is nothing that somebody is writing, in milliseconds. */
+const leftoverMs = 60_000
+
+/** Deletes what processes left beside the file when they were killed: a key in it would outlive its deletion. */
+async function sweep(path: string): Promise<void> {
+  const { readdir, lstat, unlink } = nodeFiles()
+  const start = `${process.getBuiltinModule('node:path').basename(path)}.`
+  for (const name of await readdir(folderOf(path)).catch(() => [])) {
+    if (
+      !name.startsWith(start) ||
+      !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name.slice(start.length))
+    )
+      continue
+    const leftover = process.getBuiltinModule('node:path').join(folderOf(path), name)
+    const status = await lstat(leftover).catch(() => undefined)
+    if (status?.isFile() && Date.now() - status.mtimeMs > leftoverMs) await unlink(leftover).catch(() => {})
   }
 }
 

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -125,6 +126,26 @@ describe('a key file', () => {
     expect((await failure(async () => keyFile(join(blocked, 'vault.key')).create?.())).code).toBe(
       'key_unavailable',
     )
+  })
+
+  it('that is changed takes along what a killed process left beside it: it may hold a key', async () => {
+    const path = newPath()
+    await keyFile(path).create?.()
+    const left = (suffix: string, ageMs: number) => {
+      const name = `${path}${suffix}`
+      writeFileSync(name, readFileSync(path), { mode: 0o600 })
+      utimesSync(name, (Date.now() - ageMs) / 1000, (Date.now() - ageMs) / 1000)
+      return name
+    }
+    const id = '0f1e2d3c-4b5a-4978-8a9b-0c1d2e3f4a5b'
+    const old = left(`.${id}`, 120_000)
+    const kept = [
+      left('.backup', 120_000),
+      left(`.${id.replace('0f', '1f')}`, 1000),
+      left(`.${id}.old`, 120_000),
+    ]
+    await keyFile(path).keep?.(generateKey(), { keyId: 'unused' })
+    expect([old, ...kept].map((name) => existsSync(name))).toEqual([false, true, true, true])
   })
 })
 
