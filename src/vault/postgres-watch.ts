@@ -33,6 +33,8 @@ const longestPauseMs = 15_000
 /** Numbers are given before commits: those that were under way when a connection broke may be lower than the last seen. */
 const slack = 500
 const batchSize = 500
+/** After a long break not everything is told: whoever cached something looks at it again anyway. */
+const mostBatches = 20
 
 /**
  * Begins to watch.
@@ -47,7 +49,11 @@ export async function watchHistory(parts: WatchParts): Promise<(() => Promise<vo
 
 class HistoryWatch {
   readonly #parts: WatchParts
+  /** The connection that is listened on, or is being made ready for it. */
   #client: Client | undefined
+  /** Whether notifications are known to arrive on it. */
+  #ready = false
+  #feeling = false
   #heartbeat: NodeJS.Timeout | undefined
   #pause: NodeJS.Timeout | undefined
   #ended = false
@@ -72,10 +78,14 @@ class HistoryWatch {
     this.#last = await lastEntry()
     for (const { seq, count } of await entriesSince(this.#last - slack, batchSize))
       this.#delivered.add(`${seq} ${count}`)
-    const heard = await this.#listen()
-    if (!heard) await this.end()
+    try {
+      if (!(await this.#listen())) await this.end()
+    } catch (error) {
+      await this.end()
+      throw error
+    }
     this.#release()
-    return heard
+    return !this.#ended
   }
 
   async end(): Promise<void> {
@@ -99,6 +109,7 @@ class HistoryWatch {
     client.on('error', () => this.#broke(client))
     await client.query(`LISTEN ${channel}`)
     if (!(await this.#hearsItself(client))) return false
+    this.#ready = true
     unref(client)
     this.#heartbeat = setInterval(() => this.#feel(client), this.#parts.heartbeatMs).unref()
     return true
@@ -169,11 +180,18 @@ class HistoryWatch {
   }
 
   #feel(client: Client): void {
-    client.query('SELECT 1').catch(() => this.#broke(client))
+    if (this.#feeling) return
+    this.#feeling = true
+    client
+      .query('SELECT 1')
+      .catch(() => this.#broke(client))
+      .finally(() => {
+        this.#feeling = false
+      })
   }
 
   #broke(client: Client | undefined): void {
-    if (client === undefined || this.#client !== client || this.#ended || this.#onEcho !== undefined) return
+    if (client === undefined || this.#client !== client || !this.#ready || this.#ended) return
     this.#holding = true
     void this.#drop()
     this.#parts.onGap()
@@ -201,7 +219,8 @@ class HistoryWatch {
 
   /** Delivers what was missed as far as that can be told, and says that something may have been. */
   async #catchUp(): Promise<void> {
-    for (let after = this.#last - slack; !this.#ended; ) {
+    let after = this.#last - slack
+    for (let batch = 0; batch < mostBatches && !this.#ended; batch += 1) {
       const missed = await this.#parts.entriesSince(after, batchSize)
       for (const entry of missed) this.#give(entry, entry.count)
       const last = missed.at(-1)
@@ -214,6 +233,7 @@ class HistoryWatch {
   async #drop(): Promise<void> {
     const client = this.#client
     this.#client = undefined
+    this.#ready = false
     clearInterval(this.#heartbeat)
     if (client !== undefined) await hangUp(client)
   }
