@@ -145,11 +145,24 @@ class Lane {
   }
 
   async #replaceTheDead(): Promise<void> {
-    const { place, host, leaseMs, mutation, pool } = this.#options
     const living = this.#crew.filter(({ isRunning }) => isRunning)
-    const added = Array.from({ length: crewSize - living.length }, () => pool.take())
-    const setup = { place, key: host.key, leaseMs, refreshTimeoutMs: 60_000, mutation }
-    await Promise.all(added.map((each) => each.setUp(setup)))
-    this.#crew = [...living, ...added]
+    const missing = Array.from({ length: crewSize - living.length }, () => this.#newProcess())
+    this.#crew = [...living, ...(await Promise.all(missing))]
+  }
+
+  /** A busy machine may take longer to open a vault than a vault waits. */
+  async #newProcess(): Promise<FaultProcess> {
+    const { place, host, leaseMs, mutation, pool } = this.#options
+    for (let left = 5; ; ) {
+      const added = pool.take()
+      try {
+        await added.setUp({ place, key: host.key, leaseMs, refreshTimeoutMs: 60_000, mutation })
+        return added
+      } catch (error) {
+        await added.kill()
+        left -= 1
+        if (left === 0) throw error
+      }
+    }
   }
 }
