@@ -6,7 +6,7 @@ import { type FileHandle, link, lstat, open, rename, stat, unlink } from 'node:f
 import { dirname, resolve } from 'node:path'
 import { argumentError, StoreError } from '../errors.ts'
 import type { Bytes } from './bundle.ts'
-import type { BundleSink } from './export.ts'
+import type { BundleSink } from './export-sink.ts'
 
 /**
  * Begins a file. It has its name only once it is whole and on disk; what was there before stays until then.

@@ -6,6 +6,7 @@ import { codeOf } from './audit-log.ts'
 import { assertPassphrase, defaultCost, type ScryptCost, sealBundle } from './bundle.ts'
 import type { BundledConnection, BundleTop } from './bundle-lines.ts'
 import { assertAddress, type ConnectionAddress } from './connection.ts'
+import { type BundleSink, fileSink, streamSink } from './export-sink.ts'
 import type { Interior } from './interior.ts'
 import { pause } from './pause.ts'
 import { type ConnectionRow, longestLeaseMs, type RowAddress } from './store.ts'
@@ -78,7 +79,10 @@ export async function exportConnections(
   assertAddress(filter, false)
   if (typeof to !== 'string' && !(to instanceof WritableStream))
     throw argumentError('vault.export: to is the path of a file, or a WritableStream.')
-  const sink = typeof to === 'string' ? await fileSink(to, options) : streamSink(to)
+  const sink =
+    typeof to === 'string'
+      ? await fileSink(to, options.overwrite === true, options.move === true)
+      : streamSink(to)
   const work = new Export(inside, options)
   const holding = new AbortController()
   if (options.move === true) void work.hold(extendMs, holding.signal)
@@ -109,37 +113,6 @@ async function carriedOut(
   if (move === true) await work.remove()
   await work.audit('ok')
   return work.result()
-}
-
-/** Where the pieces of a bundle go. */
-export interface BundleSink {
-  write(part: Uint8Array): Promise<void>
-  /** Makes it durable. */
-  commit(): Promise<void>
-  /** Takes back what was written. */
-  discard(reason: unknown): Promise<void>
-}
-
-async function fileSink(path: string, { overwrite = false, move }: ExportOptions): Promise<BundleSink> {
-  const { createBundleFile } = await import('./bundle-file.node.ts')
-  const { importKindOf } = await import('./import-kind.ts')
-  if (overwrite && move === true && (await importKindOf(path)) === 'bundle')
-    throw argumentError(
-      `${path} is a bundle, and may be the only place of what was moved into it before. Choose another name.`,
-    )
-  return createBundleFile(path, overwrite)
-}
-
-function streamSink(stream: WritableStream<Uint8Array>): BundleSink {
-  const writer = stream.getWriter()
-  return {
-    write: async (part) => {
-      await writer.ready
-      await writer.write(part)
-    },
-    commit: () => writer.close(),
-    discard: (reason) => writer.abort(reason),
-  }
 }
 
 /** A connection of a move: whose lease is held until the bundle is durable. */
