@@ -34,6 +34,18 @@ describe('Output', () => {
     expect([out.text(), err.text()]).toEqual(['', 'hello\nwarning: odd\ufffd[31m\n'])
   })
 
+  it('writes JSON that a terminal shows and does not obey, and that says the same', async () => {
+    const { output, out, err } = fakeOutput({ json: true })
+    const odd = { user: 'a\u001b[31m\u007f\u009b31m\u2028\u202eb\u2066 é 🤡' }
+    await output.document(odd)
+    output.record(odd)
+    for (const text of [out.text(), err.text()]) {
+      expect(text.trimEnd()).toBe(printable(text.trimEnd()))
+      expect(text).toContain('é 🤡')
+      expect(JSON.parse(text)).toEqual(odd)
+    }
+  })
+
   it('takes the spinner away before a line that a tool printed, and wraps it with --json', () => {
     vi.stubEnv('TERM', 'xterm')
     const { output, err } = fakeOutput({ terminal: true })

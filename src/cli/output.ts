@@ -44,7 +44,7 @@ export class Output {
 
   /** Writes the one JSON document of `--json`. */
   document(value: unknown): Promise<void> {
-    return this.write(`${JSON.stringify(value, null, this.#out.isTTY ? 2 : undefined)}\n`)
+    return this.write(`${jsonText(value, this.#out.isTTY ? 2 : undefined)}\n`)
   }
 
   /** A sentence for the person. Not written with `--json`. */
@@ -66,7 +66,7 @@ export class Output {
 
   /** A JSON line on stderr; nothing without `--json`. */
   record(value: Readonly<Record<string, unknown>>): void {
-    if (this.json) this.#line(JSON.stringify(value))
+    if (this.json) this.#line(jsonText(value))
   }
 
   /** Text for stderr, coloured when stderr is a terminal that wants colours (NO_COLOR, FORCE_COLOR). */
@@ -118,6 +118,12 @@ export class Output {
     this.#status?.()
     this.#err.write(`${text}\n`)
   }
+}
+
+/** JSON in which what a terminal would obey is escaped: it says the same. */
+function jsonText(value: unknown, indent?: number): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return `${JSON.stringify(value, null, indent)}`.replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped)
 }
 
 /** Text that somebody else wrote, without characters that a terminal would obey. */
