@@ -123,7 +123,10 @@ export class Output {
 /** JSON in which what a terminal would obey is escaped: it says the same. */
 function jsonText(value: unknown, indent?: number): string {
   const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return `${JSON.stringify(value, null, indent)}`.replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped)
+  return `${JSON.stringify(value, null, indent)}`.replace(
+    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    escaped,
+  )
 }
 
 /** Text that somebody else wrote, without characters that a terminal would obey. */
