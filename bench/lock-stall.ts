@@ -30,7 +30,7 @@ export interface Stall {
 
 /** Three processes that wait in turn, beside the writers. */
 export interface LockStall {
-  baseline: 'the same writes with busy_timeout = 60000'
+  baseline: 'the same writes with busy_timeout = 5000'
   writers: number
   baselineStallMs: number
   storeStallMs: number
@@ -47,7 +47,7 @@ export interface LockStall {
 }
 
 /** Measures each waiting process for `forMs`. */
-export async function measureLockStall(writers = 4, forMs = 6000): Promise<LockStall> {
+export async function measureLockStall(writers = 4, forMs = 5000): Promise<LockStall> {
   const folder = mkdtempSync(join(tmpdir(), 'toolgrant-bench-'))
   const path = join(folder, 'vault.db')
   const busy: ChildProcess[] = []
@@ -63,7 +63,7 @@ export async function measureLockStall(writers = 4, forMs = 6000): Promise<LockS
       await watched({ path, role: 'store', forMs }),
     ]
     return {
-      baseline: 'the same writes with busy_timeout = 60000',
+      baseline: 'the same writes with busy_timeout = 5000',
       writers,
       baselineStallMs: plain.longestStallMs,
       storeStallMs: ours.longestStallMs,
