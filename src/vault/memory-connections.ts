@@ -144,7 +144,8 @@ export class MemoryConnections {
     const now = this.#now()
     const row = this.#owned(id, owner, generation)
     if (row?.status !== 'active') return false
-    return this.#update(row, { intentAt: now, intentHash, leaseUntil: now + leaseMs })
+    const dueAt = row.dueAt === null ? null : Math.min(row.dueAt, now + leaseMs)
+    return this.#update(row, { intentAt: now, intentHash, leaseUntil: now + leaseMs, dueAt })
   }
 
   saveTokens(

@@ -190,7 +190,8 @@ function leases({ write, tell }: Writing) {
       ${changed('released')}`),
     writeIntent: write(`WITH ${clock},
       intended AS (UPDATE $.connection SET intent_at = ${now}, intent_hash = :intentHash,
-          lease_until = ${now} + :leaseMs, updated_at = ${now}
+          lease_until = ${now} + :leaseMs, updated_at = ${now},
+          due_at = CASE WHEN due_at > ${now} + :leaseMs THEN ${now} + :leaseMs ELSE due_at END
         WHERE id = :id AND ${ownLease} AND status = 'active' RETURNING id)
       ${changed('intended')}`),
   }

@@ -146,6 +146,21 @@ export class RefreshAnswer {
   }
 }
 
+/**
+ * Whether a row's tokens were saved by a process that stood still: it said so, or stood still in the very saving, after
+ * another had found the grant dead.
+ */
+export async function wasSavedLate(
+  store: Pick<Store, 'history'>,
+  { id, generation }: ConnectionRow,
+): Promise<boolean> {
+  const entries = await store.history(id)
+  const at = entries.findLastIndex((entry) => entry.type === 'refreshed' && entry.generation === generation)
+  const [before, entry] = [entries[at - 1], entries[at]]
+  if (entry === undefined) return false
+  return before?.type === 'needs_reconnect' || readHistoryNote(entry, 'refreshed')?.late === true
+}
+
 /** What history says of the refresh that brought a row's tokens; `undefined` when a consent did. */
 export async function refreshedNote(
   store: Pick<Store, 'history'>,

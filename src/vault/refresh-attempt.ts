@@ -7,7 +7,7 @@ import { needsReconnect } from './connection-errors.ts'
 import { failureWords } from './failure-words.ts'
 import { historyNote } from './history-note.ts'
 import type { Pass } from './provider-gate.ts'
-import { RefreshAnswer, refreshedNote, storedWithin, takeoverMs, untilStored } from './refresh-answer.ts'
+import { RefreshAnswer, storedWithin, takeoverMs, untilStored, wasSavedLate } from './refresh-answer.ts'
 import { backOffMs, diagnose, diagnoseUnsent } from './refresh-failure.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
@@ -194,7 +194,30 @@ export class RefreshAttempt {
     if (marked !== undefined) throw failure
     this.#refused.add(row, error)
     await this.#lease.release()
+    await this.#noteDoubt()
     return undefined
+  }
+
+  /**
+   * A refresh token was sent that another process had replaced by then: the provider may have ended the grant for it. An
+   * intent left on the newer tokens says so to whoever is refused with them. Best effort: only the word depends on it.
+   */
+  async #noteDoubt(): Promise<void> {
+    const { store, sealed, leaseMs } = this.#parts
+    const { row, owner } = this.#lease
+    try {
+      const current = await store.get(row.id)
+      if (current === undefined || current.generation === row.generation) return
+      if (current.grantedAt !== row.grantedAt) return
+      const leased = await store.acquireLease(row.id, current.generation, owner, leaseMs)
+      if (leased === undefined) return
+      const { refreshToken = '' } = await sealed.reading(() => sealed.open(leased))
+      await store.writeIntent(row.id, owner, leased.generation, fingerprint(refreshToken), leaseMs)
+    } catch {
+      // The store's trouble: the next refusal then reads as any other.
+    } finally {
+      await this.#lease.release()
+    }
   }
 
   /** Somebody spent the same refresh token before, and nobody knows with what outcome; where that can do harm. */
@@ -206,7 +229,7 @@ export class RefreshAttempt {
   /** The refused token was saved by a process that stood still, after another had spent the one before it. */
   async #wasSavedLate(): Promise<boolean> {
     try {
-      return (await refreshedNote(this.#parts.store, this.#lease.row))?.late === true
+      return await wasSavedLate(this.#parts.store, this.#lease.row)
     } catch {
       return false
     }

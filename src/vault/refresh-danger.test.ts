@@ -14,6 +14,7 @@ import {
   tokensOf,
   World,
   withAfter,
+  withBefore,
   withFailing,
 } from '../../test/vault/virtual-world.ts'
 import { StoreError, TimeoutError } from '../errors.ts'
@@ -255,6 +256,76 @@ describe('a token that was saved late', () => {
     expect(await again).toMatchObject({ code: 'needs_reconnect' })
     expect(await world.row()).toMatchObject({ status: 'needs_reconnect', reason: 'interrupted' })
   })
+})
+
+describe('a refusal that comes after a double spend that we know of', () => {
+  it('was the saver that stood still in the very saving', async () => {
+    const world = new World()
+    const row = await world.connect()
+    let goOn = () => {}
+    const standStill = () => new Promise<void>((resolve) => (goOn = resolve))
+    const one = world.process({ store: withBefore(world.store, 'saveTokens', standStill) })
+    const two = world.process()
+    const first = one.refresher.refresh(row)
+    await settle()
+    only(one.requests).answer(tokensOf(2, world.storeTime, world.storeTime + 1))
+    await settle()
+    const second = caught(two.refresher.refresh(row))
+    await world.pass(2500, two)
+    only(two.requests).fail(refused('invalid_grant'))
+    await world.pass(100, two)
+    expect(await second).toMatchObject({ code: 'needs_reconnect' })
+    goOn()
+    await settle()
+    expect(await world.row()).toMatchObject({ status: 'active', generation: 2 })
+    const again = caught(two.refresher.refresh(await world.row()))
+    await settle()
+    two.requests[1]?.fail(refused('invalid_grant'))
+    await again
+    expect(await world.row()).toMatchObject({ status: 'needs_reconnect', reason: 'interrupted' })
+    first.catch(() => {})
+  })
+
+  it('was the sender of a token that had been replaced', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const [one, two] = [world.process(), world.process()]
+    const first = one.refresher.refresh(row)
+    await settle()
+    const second = two.refresher.refresh(row)
+    await world.pass(2500, two)
+    only(two.requests).answer(tokensOf(2, world.storeTime, world.storeTime + 1))
+    await second
+    only(one.requests).fail(refused('invalid_grant'))
+    await world.pass(100, one)
+    first.catch(() => {})
+    expect(await world.row()).toMatchObject({ status: 'active', generation: 2, leaseOwner: null })
+    const again = caught(two.refresher.refresh(await world.row()))
+    await world.pass(100, two)
+    two.requests[1]?.fail(refused('invalid_grant'))
+    await again
+    expect(await world.row()).toMatchObject({ status: 'needs_reconnect', reason: 'interrupted' })
+  })
+})
+
+it('tokens that ended while their saving stood still are renewed again, once', async () => {
+  const world = new World()
+  const row = await world.connect()
+  let goOn = () => {}
+  let isStopped = true
+  const standStill = () => (isStopped ? new Promise<void>((resolve) => (goOn = resolve)) : Promise.resolve())
+  const one = world.process({ store: withBefore(world.store, 'saveTokens', standStill) })
+  const result = one.refresher.refresh(row)
+  await settle()
+  only(one.requests).answer(tokensOf(2, world.storeTime, world.storeTime + 500))
+  await settle()
+  one.time.ms += 600
+  world.storeTime += 600
+  isStopped = false
+  goOn()
+  await settle()
+  one.requests[1]?.answer(tokensOf(3, world.storeTime))
+  expect((await result).accessToken).toBe('access-3')
 })
 
 describe('closing', () => {

@@ -53,6 +53,7 @@ export class RefreshRun {
   #other: string | null = null
   #waitedMs = 0
   #waitedInAllMs = 0
+  #hasServedEnded = false
 
   constructor(first: TokenRow, { background = false, force = false }: RefreshWish, around: RunSurroundings) {
     this.#first = first
@@ -97,8 +98,9 @@ export class RefreshRun {
       else {
         const begun = new Stopwatch(() => parts.store.now())
         const attempt = await this.#attempt(row, registration, turn)
-        if (attempt !== undefined && 'tokens' in attempt) return attempt.tokens
-        if (attempt !== undefined) this.#note(attempt.failure, begun.elapsedMs)
+        if (attempt !== undefined && 'tokens' in attempt) {
+          if (this.#isWorthServing(attempt.tokens)) return attempt.tokens
+        } else if (attempt !== undefined) this.#note(attempt.failure, begun.elapsedMs)
       }
     }
   }
@@ -110,6 +112,13 @@ export class RefreshRun {
     if (row.generation === this.#seenGeneration) return [row, undefined]
     const tokens = sealed.open(row)
     return [row, tokens.validFor(0, now()) ? tokens : undefined]
+  }
+
+  /** What ended while its saving stood still is renewed once more; a provider that issues what has ended gets no second try. */
+  #isWorthServing(tokens: TokenSet): boolean {
+    const worth = this.#hasServedEnded || tokens.validFor(0, this.#around.parts.now())
+    this.#hasServedEnded = true
+    return worth
   }
 
   #pauseMs({ retryAt }: ConnectionRow): number {

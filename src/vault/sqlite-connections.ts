@@ -69,7 +69,7 @@ const sql = {
   extendLease: `UPDATE connection SET lease_until = :now + :leaseMs WHERE id = :id AND lease_owner = :owner`,
   releaseLease: `UPDATE connection SET lease_owner = NULL, lease_until = NULL WHERE id = :id AND lease_owner = :owner`,
   writeIntent: `UPDATE connection SET intent_at = :now, intent_hash = :intentHash, lease_until = :now + :leaseMs,
-    updated_at = :now
+    due_at = min(due_at, :now + :leaseMs), updated_at = :now
     WHERE id = :id AND lease_owner = :owner AND generation = :generation AND status = 'active'`,
   saveTokens: `UPDATE connection SET ${grantColumns}, ${fresh}, generation = generation + 1, updated_at = :now,
     lease_until = iif(lease_owner = :owner, NULL, lease_until), intent_at = iif(lease_owner = :owner, NULL, intent_at),

@@ -88,6 +88,18 @@ function intents(fixture: StoreFixture): void {
     })
   })
 
+  it('make a row that the scheduler looks after due when the lease ends, at the latest', async () => {
+    expect((await fixture.row()).dueAt).toBeGreaterThan(fixture.now + 1000)
+    await fixture.store.writeIntent('id-1', 'one', 1, 'hash', 1000)
+    expect((await fixture.row()).dueAt).toBe(fixture.now + 1000)
+    await fixture.store.writeIntent('id-1', 'one', 1, 'hash', 5000)
+    expect((await fixture.row()).dueAt).toBe(fixture.now + 1000)
+    await fixture.store.putGrant(grant({ generation: 2, dueAt: null }))
+    await fixture.lease('one', 2)
+    await fixture.store.writeIntent('id-1', 'one', 2, 'hash', 1000)
+    expect((await fixture.row()).dueAt).toBeNull()
+  })
+
   it('are refused while the connection is being disconnected', async () => {
     await fixture.store.markRevoked('id-1')
     expect(await fixture.store.writeIntent('id-1', 'one', 1, 'hash', 1000)).toBe(false)

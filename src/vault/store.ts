@@ -238,7 +238,8 @@ export interface Store {
   /** Frees a lease that is still the owner's. An intent stays: it may be that of an earlier owner. */
   releaseLease(id: string, owner: string): Awaitable<boolean>
   /**
-   * Writes down, before a request is sent, that a refresh token is about to be spent; prolongs the lease.
+   * Writes down, before a request is sent, that a refresh token is about to be spent; prolongs the lease, and makes a row
+   * that the scheduler looks after due when the lease ends at the latest: somebody has to follow an owner that dies.
    *
    * @returns `false` when the lease or the generation is not the owner's any more: do not send.
    */

@@ -180,10 +180,11 @@ export function withAfter(store: Store, name: keyof Store, then: () => Promise<v
   })
 }
 
-function withBefore(store: Store, name: keyof Store, before: () => void): Store {
+/** The same store, one method of which begins only when `before` is over. */
+export function withBefore(store: Store, name: keyof Store, before: () => void | Promise<void>): Store {
   return replaced(store, name, (run) => {
-    before()
-    return run()
+    const begun = before()
+    return begun instanceof Promise ? begun.then(run) : run()
   })
 }
 
