@@ -42,13 +42,13 @@ const harmless = sample(
 const mended = sample(
   30,
   at('killed', 'request sent'),
-  at('killed', 'before save'),
+  at('killed', 'answer received'),
   at('stopped', 'answer received'),
   { kind: 'cut', what: 'answer' },
 )
 
 /** The same without a grace window: nobody can keep it. */
-const lostToAnybody = sample(0, at('killed', 'answer received'), at('stopped', 'before save'))
+const lostToAnybody = sample(0, at('killed', 'before save'), at('stopped', 'answer received'))
 
 // Most of it is waiting: for leases to end, for slow answers.
 describe.concurrent.each([['sqlite'], ['postgres']] as const)('on %s', (kind) => {
