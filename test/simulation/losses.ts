@@ -123,18 +123,10 @@ export class Losses {
     const { process, outcome, attempt, sentAt } = request
     if (outcome === 'failed' || outcome === 'unknown') return 'answer lost'
     if (process.crashed) return 'sender died'
-    if (outcome === 'done' && this.#couldSave(request)) return undefined
+    if (this.#world.refreshWitness.couldSave(request)) return undefined
     const since = attempt?.takenAt ?? sentAt
     if (process.stoppedSince(since) > 0) return 'sender stood still'
     return this.#world.refreshWitness.isExcused(request) || request.doubled ? 'sender cut off' : undefined
-  }
-
-  /** Its answer reached a process that has run since, with a store that works, and that lost it. */
-  #couldSave({ process, endedAt, attempt, doubled }: RefreshRequest): boolean {
-    const { scheduler, troubles, storeWitness } = this.#world
-    if (doubled || scheduler.ms - endedAt < 1000 || process.stoppedSince(endedAt) > 0) return false
-    const row = attempt && storeWitness.row(attempt.rowId)
-    return row?.generation === attempt?.generation && !troubles.since(process, endedAt)
   }
 
   /** A running process received something newer than what is stored, and it is nowhere. */

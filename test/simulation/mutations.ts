@@ -170,7 +170,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   },
   'late-answer-dropped': {
     what: 'an answer is saved only by who still has the lease',
-    caughtBy: ['loss', 'newest'],
+    caughtBy: ['one-request', 'loss', 'newest'],
     source: {
       file: 'vault/refresh-answer.ts',
       from: 'let base = this.#lease.row',
@@ -322,12 +322,13 @@ export const mutations: Readonly<Record<string, Mutation>> = {
         store.saveTokens(id, owner, generation, { ...grant, dueAt: grant.refreshDueAt }, note),
     })),
   },
-  'claimed-for-long': {
-    what: 'a row that a scheduler claimed is left to it for minutes',
+  'follower-late': {
+    what: 'who follows an owner that died comes after minutes',
     caughtBy: ['loss'],
-    store: replacing((store) => ({
-      claimDue: (tenant: string, provider: string, limit: number) =>
-        store.claimDue(tenant, provider, limit, 180_000),
-    })),
+    source: {
+      file: 'vault/memory-connections.ts',
+      from: 'Math.min(row.dueAt, now + leaseMs)',
+      to: 'now + 180_000',
+    },
   },
 }

@@ -144,6 +144,15 @@ export class RefreshWitness {
     return request !== undefined && other !== undefined && request.sentAt > other.sentAt
   }
 
+  /** Its answer reached a process that has run since then, with a store that works, and that did not save it. */
+  couldSave({ process, outcome, endedAt, attempt, savedAt, doubled }: RefreshRequest): boolean {
+    const { scheduler, troubles, storeWitness } = this.#world
+    if (outcome !== 'done' || savedAt !== undefined || doubled || process.crashed) return false
+    if (scheduler.ms - endedAt < 1000 || process.stoppedSince(endedAt) > 0) return false
+    const row = attempt && storeWitness.row(attempt.rowId)
+    return row?.generation === attempt?.generation && !troubles.since(process, endedAt)
+  }
+
   /** Whether whoever sent it may have lost its lease since without any fault of the vault's. */
   isExcused({ process, attempt, sentAt }: RefreshRequest): boolean {
     const since = attempt?.takenAt ?? sentAt
@@ -219,12 +228,13 @@ export class RefreshWitness {
   ): void {
     const { number, outcome, savedAt } = earlier
     const isLost = this.#world.storeWitness.lostLeaseSince(rowId, takenAt)
+    const isExcused =
+      outcome === 'refused' ? this.#couldNotTell(earlier, takenAt) : isLost || this.isExcused(earlier)
     if (savedAt !== undefined && savedAt < (intent?.writtenAt ?? 0))
       violate('one-request', `though the answer to request ${number} was saved`)
     else if (outcome === 'failed' || outcome === 'unknown') this.#world.count(`again after: ${outcome}`)
-    else if (
-      outcome === 'refused' ? this.#couldNotTell(earlier, takenAt) : isLost || this.isExcused(earlier)
-    ) {
+    else if (this.couldSave(earlier)) violate('one-request', `and threw the answer to request ${number} away`)
+    else if (isExcused) {
       earlier.doubled = true
       this.#world.count(`again after: ${outcome}, sender gone`)
     } else if (outcome === 'refused') violate('dead-probe', `though request ${number} was refused`)

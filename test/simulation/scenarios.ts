@@ -163,7 +163,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'scheduler-dies': {
     what: 'a scheduler dies in a refresh that nobody waits for: another takes it up within a grace of 30 s',
     broke: 'loss',
-    undone: 'claimed-for-long',
+    undone: 'follower-late',
     parameters: { keepingFresh: 2 },
     provider: { graceMs: 30_000, graceAnswer: 'another' },
     rules: [{ process: 'p2', step: 'refresh', nth: 1, fault: 'crash_after' }],
@@ -194,7 +194,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   'answer-saved-late': {
     what: 'p1 stands still with an answer on its way; p2 takes the lease over and dies before it sends; p1 saves without a lease',
-    broke: 'loss',
+    broke: 'one-request',
     undone: 'late-answer-dropped',
     rules: [
       { process: 'p1', step: 'refresh', nth: 1, fault: 'stop_before', stopMs: 30_000 },

@@ -1,37 +1,44 @@
-// A thread that simulates: seeds that it is told, one after the other, in a thread of its own because it replaces timers,
-// clock and chance. With a mutation, the vault that it loads is broken on purpose.
+// A thread that simulates: worlds only ever run here, because timers, clock and chance are replaced in all of the thread.
+// With a mutation, the vault that it loads is broken on purpose.
 import { registerHooks } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { replaceAmbient } from './ambient.ts'
 import type { InvariantId, Violation } from './invariants.ts'
 import { type Mutation, mutations } from './mutations.ts'
 import type { Outcome } from './run.ts'
-import { scenarios } from './scenarios.ts'
-import type { WorldOptions } from './world.ts'
 
-/** What a shard is told when it starts. */
+/** What a shard is to do. */
 export interface ShardTask {
   /** Name of a mutation. */
   mutation?: string | undefined
-  /** Seeds: `from`, `from + step`, … up to `to`. */
+  work:
+    | SeedsWork
+    /** Names of scenarios. */
+    | { scenarios: readonly string[] }
+    /** A seed that breaks an invariant, in the smallest world that still does. */
+    | { shrink: FailedSeed }
+}
+
+/** Seeds: `from`, `from + step`, … up to `to`. */
+export interface SeedsWork {
   from: number
   to: number
   step: number
-  /** These scenarios, instead of seeds. */
-  scenarios?: readonly string[] | undefined
   /** Ends with the first violation of one of these. */
   until?: readonly InvariantId[] | undefined
-  /** Tells every line of each trace. */
+  /** Keeps every line of each trace. */
   trace?: boolean
 }
 
-/** A seed that broke an invariant. */
+/** A seed, or a scenario, that broke an invariant. */
 export interface FailedSeed {
   seed: number
-  /** The scenario, if it was one. */
   scenario?: string
   violation: Violation
 }
+
+/** One world, told in full. */
+export type ToldWorld = Pick<Outcome, 'parameters' | 'violations' | 'faults' | 'trace'>
 
 /** What a shard says now and then, and in the end. */
 export interface ShardReport {
@@ -39,20 +46,31 @@ export interface ShardReport {
   steps: number
   virtualMs: number
   coverage: Record<string, number>
-  failed: readonly FailedSeed[]
-  /** Of the seeds in their order, if they were asked for. */
-  traces: readonly string[]
+  failed: FailedSeed[]
+  /** In their order, if they were asked for. */
+  worlds: ToldWorld[]
   done: boolean
 }
 
-const task = workerData as ShardTask
-const mutation = task.mutation === undefined ? undefined : mutations[task.mutation]
-if (task.mutation !== undefined && mutation === undefined) throw new Error(`No mutation ${task.mutation}.`)
-const applied = mutate(mutation)
-const { runSeed } = await import('./run.ts')
-const { runScenario } = await import('./stage.ts')
-replaceAmbient()
-await (task.scenarios === undefined ? simulate() : play(task.scenarios))
+/** Nothing yet. */
+export function emptyReport(): ShardReport {
+  return { seeds: 0, steps: 0, virtualMs: 0, coverage: {}, failed: [], worlds: [], done: false }
+}
+
+if (parentPort !== null) await main(workerData as ShardTask)
+
+async function main({ mutation: name, work }: ShardTask): Promise<void> {
+  const mutation = name === undefined ? undefined : mutations[name]
+  if (name !== undefined && mutation === undefined) throw new Error(`There is no mutation ${name}.`)
+  const assertApplied = mutate(mutation)
+  const { preload } = await import('./preload.ts')
+  await preload()
+  assertApplied()
+  replaceAmbient()
+  if ('scenarios' in work) await playScenarios(work.scenarios, mutation)
+  else if ('shrink' in work) await shrinkSeed(work.shrink, mutation)
+  else await runSeeds(work, mutation)
+}
 
 /** Breaks sources as they are loaded. */
 function mutate(wanted: Mutation | undefined): () => void {
@@ -64,9 +82,9 @@ function mutate(wanted: Mutation | undefined): () => void {
       const loaded = nextLoad(url, context)
       if (!url.endsWith(`/src/${file}`) || loaded.source == null) return loaded
       const before = loaded.source.toString()
-      const after = before.replace(from, to)
-      found = before !== after
-      return { ...loaded, source: after }
+      const source = before.replace(from, to)
+      found = before !== source
+      return { ...loaded, source }
     },
   })
   return () => {
@@ -74,45 +92,49 @@ function mutate(wanted: Mutation | undefined): () => void {
   }
 }
 
-async function simulate(): Promise<void> {
-  let report = empty()
-  const options: WorldOptions = { breakStore: mutation?.store, trace: task.trace }
-  for (let seed = task.from; seed <= task.to; seed += task.step) {
-    const outcome = await runSeed(seed, options)
-    add(report, seed, outcome)
-    if (report.failed.some(({ violation }) => task.until?.includes(violation.invariant))) break
-    if (report.seeds % 50 === 0) {
-      parentPort?.postMessage(report)
-      report = empty()
-    }
+async function runSeeds({ from, to, step, until, trace }: SeedsWork, mutation?: Mutation): Promise<void> {
+  const { runSeed } = await import('./run.ts')
+  let report = emptyReport()
+  for (let seed = from; seed <= to; seed += step) {
+    const outcome = await runSeed(seed, { breakStore: mutation?.store, trace })
+    add(report, outcome, { seed })
+    if (trace === true) report.worlds.push(told(outcome))
+    if (report.failed.some(({ violation }) => until?.includes(violation.invariant))) break
+    if (report.seeds % 50 !== 0) continue
+    parentPort?.postMessage(report)
+    report = emptyReport()
   }
-  applied()
   parentPort?.postMessage({ ...report, done: true })
 }
 
-async function play(names: readonly string[]): Promise<void> {
-  const report = empty()
+async function playScenarios(names: readonly string[], mutation?: Mutation): Promise<void> {
+  const [{ runScenario }, { scenarios }] = await Promise.all([import('./stage.ts'), import('./scenarios.ts')])
+  const report = emptyReport()
   for (const name of names) {
     const scenario = scenarios[name]
-    if (scenario === undefined) throw new Error(`No scenario ${name}.`)
-    const outcome = await runScenario(scenario, { breakStore: mutation?.store })
-    add(report, 0, outcome, name)
+    if (scenario === undefined) throw new Error(`There is no scenario ${name}.`)
+    const outcome = await runScenario(scenario, { breakStore: mutation?.store, trace: true })
+    add(report, outcome, { seed: 0, scenario: name })
+    report.worlds.push(told(outcome))
   }
-  applied()
   parentPort?.postMessage({ ...report, done: true })
 }
 
-function empty(): ShardReport & { failed: FailedSeed[]; traces: string[] } {
-  return { seeds: 0, steps: 0, virtualMs: 0, coverage: {}, failed: [], traces: [], done: false }
+async function shrinkSeed({ seed, violation }: FailedSeed, mutation?: Mutation): Promise<void> {
+  const { shrink } = await import('./shrink.ts')
+  const outcome = await shrink(seed, violation.invariant, { breakStore: mutation?.store })
+  parentPort?.postMessage({ ...emptyReport(), worlds: [told(outcome)], done: true })
 }
 
-function add(report: ReturnType<typeof empty>, seed: number, outcome: Outcome, scenario?: string): void {
+function told({ parameters, violations, faults, trace }: Outcome): ToldWorld {
+  return { parameters, violations, faults, trace }
+}
+
+function add(report: ShardReport, outcome: Outcome, which: Omit<FailedSeed, 'violation'>): void {
   report.seeds += 1
   report.steps += outcome.steps
   report.virtualMs += outcome.ms
-  if (task.trace === true) report.traces.push(outcome.trace.join('\n'))
   for (const [name, count] of outcome.coverage) report.coverage[name] = (report.coverage[name] ?? 0) + count
   const [violation] = outcome.violations
-  if (violation !== undefined)
-    report.failed.push({ seed, violation, ...(scenario === undefined ? {} : { scenario }) })
+  if (violation !== undefined) report.failed.push({ ...which, violation })
 }

@@ -1,63 +1,79 @@
-// Runs seeds in several threads.
+// Runs worlds in threads of their own.
 import { Worker } from 'node:worker_threads'
-import type { InvariantId } from './invariants.ts'
-import type { FailedSeed, ShardReport, ShardTask } from './shard.ts'
+import {
+  emptyReport,
+  type FailedSeed,
+  type SeedsWork,
+  type ShardReport,
+  type ShardTask,
+  type ToldWorld,
+} from './shard.ts'
 
 /** Which seeds, and where. */
-export interface ShardsTask {
-  from: number
-  to: number
+export interface ShardsTask extends Omit<SeedsWork, 'step'> {
   /** How many threads. */
   shards: number
   /** Name of a mutation. */
   mutation?: string | undefined
-  /** Each thread ends with the first violation of one of these. */
-  until?: readonly InvariantId[]
 }
 
 /** Runs all seeds from the first to the last; failed ones in their order. */
-export async function runShards({ from, to, shards, mutation, until }: ShardsTask): Promise<ShardReport> {
-  const total: ShardReport & { failed: FailedSeed[] } = {
-    ...{ seeds: 0, steps: 0, virtualMs: 0, coverage: {}, failed: [], traces: [], done: true },
-  }
-  const add = (report: ShardReport) => {
-    total.seeds += report.seeds
-    total.steps += report.steps
-    total.virtualMs += report.virtualMs
-    for (const [name, count] of Object.entries(report.coverage))
-      total.coverage[name] = (total.coverage[name] ?? 0) + count
-    total.failed.push(...report.failed)
-  }
-  const tasks = Array.from({ length: shards }, (_, shard) => ({ from: from + shard, to, step: shards }))
-  await Promise.all(tasks.map((task) => runShard({ ...task, mutation, until }, add)))
+export async function runShards({ from, shards, mutation, ...work }: ShardsTask): Promise<ShardReport> {
+  const starts = Array.from({ length: shards }, (_, shard) => from + shard)
+  const reports = await Promise.all(
+    starts.map((start) => runShard({ mutation, work: { ...work, from: start, step: shards } })),
+  )
+  const total = { ...emptyReport(), done: true }
+  for (const report of reports) add(total, report)
   total.failed.sort((one, other) => one.seed - other.seed)
   return total
 }
 
-/** The traces of seeds, from a thread of their own. */
+/** The traces of seeds, from one thread of their own. */
 export async function traceSeeds(from: number, to: number): Promise<readonly string[]> {
-  const traces: string[] = []
-  await runShard({ from, to, step: 1, trace: true }, (report) => traces.push(...report.traces))
-  return traces
+  const { worlds } = await runShard({ work: { from, to, step: 1, trace: true } })
+  return worlds.map(({ trace }) => trace.join('\n'))
+}
+
+/** One world with every line of its trace. */
+export async function tellSeed(seed: number, mutation?: string): Promise<ToldWorld> {
+  return only(await runShard({ mutation, work: { from: seed, to: seed, step: 1, trace: true } }))
+}
+
+/** The smallest world in which a seed still breaks its invariant. */
+export async function shrinkSeed(shrink: FailedSeed, mutation?: string): Promise<ToldWorld> {
+  return only(await runShard({ mutation, work: { shrink } }))
 }
 
 /** Plays scenarios in a thread of their own. */
-export async function runScenarios(names: readonly string[], mutation?: string): Promise<ShardReport> {
-  const reports: ShardReport[] = []
-  await runShard({ from: 0, to: 0, step: 1, scenarios: names, mutation }, (report) => reports.push(report))
-  const [report] = reports
-  if (report === undefined) throw new Error('The scenarios were not played.')
-  return report
+export function runScenarios(scenarios: readonly string[], mutation?: string): Promise<ShardReport> {
+  return runShard({ mutation, work: { scenarios } })
 }
 
-function runShard(task: ShardTask, add: (report: ShardReport) => void): Promise<void> {
+function runShard(task: ShardTask): Promise<ShardReport> {
   return new Promise((resolve, reject) => {
+    const total = emptyReport()
     const worker = new Worker(new URL('./shard.ts', import.meta.url), { workerData: task })
     worker.on('message', (report: ShardReport) => {
-      add(report)
-      if (report.done) resolve()
+      add(total, report)
+      if (report.done) resolve(total)
     })
     worker.on('error', reject)
     worker.on('exit', (code) => reject(new Error(`A shard ended with code ${code}.`)))
   })
+}
+
+function add(total: ShardReport, report: ShardReport): void {
+  total.seeds += report.seeds
+  total.steps += report.steps
+  total.virtualMs += report.virtualMs
+  for (const [name, count] of Object.entries(report.coverage))
+    total.coverage[name] = (total.coverage[name] ?? 0) + count
+  total.failed.push(...report.failed)
+  total.worlds.push(...report.worlds)
+}
+
+function only({ worlds: [world] }: ShardReport): ToldWorld {
+  if (world === undefined) throw new Error('The shard told of no world.')
+  return world
 }

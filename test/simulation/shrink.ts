@@ -2,23 +2,24 @@
 import type { InvariantId } from './invariants.ts'
 import { type Parameters, parametersOf } from './parameters.ts'
 import { type Outcome, runWorld } from './run.ts'
+import type { WorldOptions } from './world.ts'
 
 /** No more worlds than these are tried. */
 const mostTries = 300
 
-/** The smallest world found in which the invariant breaks, with its trace. Call it in a thread without a world. */
-export async function shrink(seed: number, invariant: InvariantId): Promise<Outcome> {
-  const { replaceAmbient } = await import('./ambient.ts')
-  replaceAmbient()
-  return new Shrinking(invariant).run(parametersOf(seed))
+/** The smallest world found in which the invariant breaks, with its trace. */
+export function shrink(seed: number, invariant: InvariantId, options: WorldOptions = {}): Promise<Outcome> {
+  return new Shrinking(invariant, options).run(parametersOf(seed))
 }
 
 class Shrinking {
   readonly #invariant: InvariantId
+  readonly #options: WorldOptions
   #tries = 0
 
-  constructor(invariant: InvariantId) {
+  constructor(invariant: InvariantId, options: WorldOptions) {
     this.#invariant = invariant
+    this.#options = options
   }
 
   async run(parameters: Parameters): Promise<Outcome> {
@@ -27,13 +28,13 @@ class Shrinking {
       if (await this.#breaks({ ...smallest, ...change(smallest) }))
         smallest = { ...smallest, ...change(smallest) }
     const without = await this.#withoutFaults(smallest)
-    return runWorld(smallest, { without, trace: true })
+    return runWorld(smallest, { ...this.#options, without, trace: true })
   }
 
   /** Faults left out one after the other, the last first: what comes after a fault that is left out is another world. */
   async #withoutFaults(parameters: Parameters): Promise<ReadonlySet<number>> {
     let without = new Set<number>()
-    const { faults } = await runWorld(parameters)
+    const { faults } = await runWorld(parameters, this.#options)
     for (const { number } of faults.toReversed()) {
       const fewer = new Set([...without, number])
       if (await this.#breaks(parameters, fewer)) without = fewer
@@ -44,7 +45,7 @@ class Shrinking {
   async #breaks(parameters: Parameters, without: ReadonlySet<number> = new Set()): Promise<boolean> {
     this.#tries += 1
     if (this.#tries > mostTries) return false
-    const { violations } = await runWorld(parameters, { without })
+    const { violations } = await runWorld(parameters, { ...this.#options, without })
     return violations[0]?.invariant === this.#invariant
   }
 }

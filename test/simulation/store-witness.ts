@@ -26,7 +26,7 @@ const changes: Readonly<Record<string, readonly (keyof ConnectionRow)[]>> = {
   acquireLease: ['leaseOwner', 'leaseUntil'],
   extendLease: ['leaseUntil'],
   releaseLease: ['leaseOwner', 'leaseUntil'],
-  writeIntent: ['leaseUntil', 'intentAt', 'intentHash'],
+  writeIntent: ['leaseUntil', 'intentAt', 'intentHash', 'dueAt'],
   recordFailure: [
     'leaseOwner',
     'leaseUntil',
