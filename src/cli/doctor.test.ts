@@ -10,6 +10,7 @@ import { TokenSet } from '../oauth/index.ts'
 import { generateKey, SealingKey } from '../seal.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../testing/index.ts'
 import { Vault } from '../vault/index.ts'
+import { disconnect } from './commands/disconnect.ts'
 import { type DoctorOptions, doctor } from './commands/doctor.ts'
 import { forget } from './commands/forget.ts'
 import { CommandContext, type GlobalOptions } from './context.ts'
@@ -334,9 +335,27 @@ describe('forgetting a user', () => {
     await connect()
     server.script('revocation', [{ status: 503 }, { status: 503 }])
     const { code, stdout, stderr } = await run((context) => forget(context, { yes: true }, 'ada'))
-    expect(code).toBe(0)
+    expect(code).toBe(4)
     expect(stdout).toMatch(/^acme +default +no +- +The connection is deleted here, but/)
     expect(stderr).toContain('warning: A grant may live on at acme')
+  })
+
+  it('ends with 0 where there is no revocation to be had, as disconnect does', async () => {
+    const { authorizationUrl, tokenUrl } = server.provider()
+    const { clientId, clientSecret } = server.client()
+    writeFileSync(
+      join(folder, 'toolgrant.toml'),
+      `user = "ada"\n[providers.acme]\nauthorization_url = "${authorizationUrl}"\ntoken_url = "${tokenUrl}"
+[auth.acme]\nclient_id = "${clientId}"\nclient_secret = "${clientSecret}"\n`,
+      { mode: 0o600 },
+    )
+    await connect()
+    const forgotten = await run((context) => forget(context, { yes: true }, 'ada'), { json: true })
+    expect(forgotten.code).toBe(0)
+    expect(JSON.parse(forgotten.stdout).connections).toMatchObject([{ revoked: false, revocable: false }])
+    await connect()
+    const gone = await run((context) => disconnect(context, {}, 'acme'))
+    expect([gone.code, gone.stderr]).toEqual([0, expect.stringContaining('has no revocation endpoint')])
   })
 
   it('leaves others alone', async () => {

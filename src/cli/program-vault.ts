@@ -82,6 +82,11 @@ export function addForget(program: Command, act: Act): void {
     .command('forget <user>')
     .description('end all connections of a user, at every provider, and drop what else is kept of them')
     .option('--yes', 'do not ask; needed where there is no terminal')
-    .addHelpText('after', example('toolgrant forget ada', 'toolgrant forget ada --yes --json'))
+    .addHelpText(
+      'after',
+      `
+All is deleted here, whatever a provider says. Ends with 4 when one did not take a revocation, or a grant still works.
+${example('toolgrant forget ada', 'toolgrant forget ada --yes --json')}`,
+    )
     .action(act(async () => (await import('./commands/forget.ts')).forget))
 }

@@ -178,7 +178,13 @@ function addConnections(program: Command, act: Act): void {
     .action(act(async () => (await import('./commands/connections.ts')).connections))
   withAddress(program.command('disconnect <provider>'))
     .description('revoke the grant at the provider, where it offers that, and forget the connection')
-    .addHelpText('after', example('toolgrant disconnect github --account work'))
+    .addHelpText(
+      'after',
+      `
+It is deleted here, whatever the provider says. Ends with 4 when the provider did not take the revocation, or the
+grant still works; with 0 and a warning when the provider offers no revocation.
+${example('toolgrant disconnect github --account work')}`,
+    )
     .action(act(async () => (await import('./commands/disconnect.ts')).disconnect))
 }
 

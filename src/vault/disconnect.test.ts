@@ -16,7 +16,7 @@ describe('disconnecting', () => {
     const connection = await vault.save(ada, tokens)
     const result = await vault.disconnect(ada)
     expect(result).toEqual({
-      ...{ revoked: true, confirmed: true },
+      ...{ revoked: true, revocable: true, confirmed: true },
       connection: { ...connection, status: 'revoked', reason: 'disconnecting' },
     })
     expect(world.server.isActive(tokens.accessToken)).toBe(false)

@@ -19,6 +19,8 @@ import type { Disconnected, DisconnectOptions } from './vault.ts'
 export interface Revocation {
   /** Whether the provider confirmed that the grant is over. */
   revoked: boolean
+  /** `false`: it has no revocation endpoint. */
+  revocable: boolean
   /** Why not, and what to do, when it did not. */
   why?: string
   /** The tokens that were revoked: newer ones, where only a live access token ends its own grant. Secret. */
@@ -42,22 +44,23 @@ export async function revokeGrant(
   if (!(await canRevoke(provider, client, options)))
     return {
       revoked: false,
+      revocable: false,
       why: `${id} has no revocation endpoint. To end the grant there too, remove the app in the account's settings at ${id}${page}.`,
     }
   if (provider.revocationFormat === 'bearer') return revokeByItself({ provider, client }, tokens, options)
   const { refreshToken, accessToken } = tokens
   if (refreshToken === undefined) {
     await revokeToken(provider, client, accessToken, { ...options, tokenTypeHint: 'access_token' })
-    return { revoked: true, tokens }
+    return { revoked: true, revocable: true, tokens }
   }
   await revokeToken(provider, client, refreshToken, { ...options, tokenTypeHint: 'refresh_token' })
-  if (!(await isUnwanted())) return { revoked: true, tokens }
+  if (!(await isUnwanted())) return { revoked: true, revocable: true, tokens }
   await revokeToken(provider, client, accessToken, { ...options, tokenTypeHint: 'access_token' }).catch(
     () => {
       // The grant is over; servers that ended this token with it, or revoke no access tokens, may say so with an error.
     },
   )
-  return { revoked: true, tokens }
+  return { revoked: true, revocable: true, tokens }
 }
 
 /** Where an access token ends its own grant it has to be a live one. */
@@ -69,7 +72,7 @@ async function revokeByItself(
   const ended = !tokens.validFor(0, options.now?.()) && tokens.refreshToken !== undefined
   const live = ended ? await refreshTokenGrant(provider, client, tokens, options) : tokens
   await revokeToken(provider, client, live.accessToken, options)
-  return { revoked: true, tokens: live }
+  return { revoked: true, revocable: true, tokens: live }
 }
 
 /** Why a revocation failed, in words for whoever asked for it. */
@@ -125,7 +128,7 @@ async function revokeAtProvider(
       isUnwanted,
     )
   } catch (error) {
-    return { revoked: false, why: whyNotRevoked(error) }
+    return { revoked: false, revocable: true, why: whyNotRevoked(error) }
   }
 }
 

@@ -58,6 +58,8 @@ export interface Disconnected {
   connection: Connection
   /** Whether the provider took the revocation. */
   revoked: boolean
+  /** `false`: the provider has no revocation endpoint, so that only the person can end the grant there. */
+  revocable: boolean
   /**
    * What a probe found afterwards: introspection, else the provider's who-am-I, else (where refresh tokens are never
    * replaced) a refresh that has to fail. `false`: something still works. Absent: there was no safe way to find out.

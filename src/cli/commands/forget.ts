@@ -7,6 +7,7 @@ import { countText } from '../doctor-vault.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { type Output, printable } from '../output.ts'
 import { whileSpinning } from '../spinner.ts'
+import { exitCodeOfEnd } from './disconnect.ts'
 
 /** Options of {@link forget}. */
 export interface ForgetOptions {
@@ -14,7 +15,7 @@ export interface ForgetOptions {
   yes?: boolean
 }
 
-/** Forgets a user, after asking on a terminal. Ends with 0 also when a provider could not be told: that is said. */
+/** Forgets a user, after asking on a terminal. Ends as {@link exitCodeOfEnd}. */
 export async function forget(
   context: CommandContext,
   { yes = false }: ForgetOptions,
@@ -37,15 +38,16 @@ export async function forget(
   )
   if (output.json) await output.document(forgottenRecord(forgotten))
   else await tell(output, forgotten)
-  return undefined
+  return exitCodeOfEnd(forgotten.connections)
 }
 
 function forgottenRecord({ user, connections, pending, unrevoked }: Forgotten): Record<string, unknown> {
   return {
     ...{ user, pending, unrevoked },
-    connections: connections.map(({ connection, revoked, confirmed, why }) => ({
+    connections: connections.map(({ connection, revoked, revocable, confirmed, why }) => ({
       ...connectionRecord(connection),
       revoked,
+      revocable,
       confirmed: confirmed ?? null,
       ...(why === undefined ? {} : { why }),
     })),
