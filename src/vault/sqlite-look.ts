@@ -1,5 +1,5 @@
-// A vault file looked at from outside: what the file system says, and two numbers of its header. [Node]
-// The header is that of https://www.sqlite.org/fileformat2.html#the_database_header; nothing is locked or written.
+// A vault file looked at from outside: what the file system says, and three numbers of its first page. [Node]
+// That page is described at https://www.sqlite.org/fileformat2.html; nothing is locked or written.
 import { statSync } from 'node:fs'
 import { open, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -12,6 +12,8 @@ export async function lookAtFile(path: string): Promise<VaultPlace> {
   const place = { kind: 'sqlite', name: path, knownSchema: migrations.length } as const
   const stats = await found(path)
   if (stats === undefined) return { ...place, exists: false }
+  // A pipe or a device: nothing to read, and nobody should change its mode.
+  if (!stats.isFile()) throw noVault(path)
   const file = await describe(path)
   if (stats.size === 0) return { ...place, exists: false, file }
   const schema = file.walBytes > 0 ? await schemaThroughLog(path) : await schemaInHeader(path)
@@ -46,7 +48,10 @@ function modeOf(mode: number): string {
   return (mode & 0o777).toString(8).padStart(4, '0')
 }
 
-const headerBytes = 100
+/** The header, and that of the tree of all tables behind it. */
+const headerBytes = 108
+/** Where a leaf of a tree of tables has its type, and what that is; where it has the number of its entries. */
+const [treeAt, leafTree, entriesAt] = [100, 0x0d, 103]
 
 async function schemaInHeader(path: string): Promise<number> {
   let header: Uint8Array
@@ -58,7 +63,8 @@ async function schemaInHeader(path: string): Promise<number> {
   }
   if (!new TextDecoder().decode(header).startsWith('SQLite format 3\0')) throw noVault(path)
   const numbers = new DataView(header.buffer)
-  return checked(path, numbers.getUint32(60), numbers.getUint32(68))
+  const empty = numbers.getUint8(treeAt) === leafTree && numbers.getUint16(entriesAt) === 0
+  return checked(path, numbers.getUint32(60), numbers.getUint32(68), empty)
 }
 
 /** While it is in use, or after a crash, the newest header is in the log: SQLite itself has to read it. */
@@ -67,9 +73,9 @@ async function schemaThroughLog(path: string): Promise<number> {
   try {
     const database = new DatabaseSync(path, { readOnly: true })
     try {
-      const number = (name: string) =>
-        Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0])
-      return checked(path, number('user_version'), number('application_id'))
+      const number = (statement: string) => Number(Object.values(database.prepare(statement).get() ?? {})[0])
+      const empty = number('SELECT count(*) FROM sqlite_schema') === 0
+      return checked(path, number('PRAGMA user_version'), number('PRAGMA application_id'), empty)
     } finally {
       database.close()
     }
@@ -79,8 +85,10 @@ async function schemaThroughLog(path: string): Promise<number> {
   }
 }
 
-function checked(path: string, version: number, application: number): number {
-  if (application !== applicationId && !(version === 0 && application === 0)) throw noVault(path)
+/** @param empty whether the database has no table: then a vault can be made in it. */
+function checked(path: string, version: number, application: number, empty: boolean): number {
+  const unclaimed = version === 0 && application === 0 && empty
+  if (application !== applicationId && !unclaimed) throw noVault(path)
   return version
 }
 

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
@@ -81,12 +91,54 @@ describe('looking at the place of a vault', () => {
       },
       'store_corrupt',
     ],
+    [
+      'one that says of itself nothing',
+      (path: string) => {
+        const database = new DatabaseSync(path)
+        database.exec('CREATE TABLE t (a)')
+        database.close()
+      },
+      'store_corrupt',
+    ],
+    [
+      'one with many tables',
+      (path: string) => {
+        const database = new DatabaseSync(path)
+        const tables = Array.from({ length: 200 }, (_, table) => `CREATE TABLE t${table} (a, b, c)`)
+        database.exec(`BEGIN; ${tables.join('; ')}; COMMIT`)
+        database.close()
+      },
+      'store_corrupt',
+    ],
+    ['a pipe', (path: string) => execFileSync('mkfifo', [path]), 'store_corrupt'],
+    ['a device', (path: string) => symlinkSync('/dev/null', path), 'store_corrupt'],
+    ['a folder', (path: string) => mkdirSync(path), 'store_corrupt'],
   ])('refuses %s', async (_name, make, code) => {
     const url = world.newUrl()
     const path = url.replace('sqlite:', '')
     mkdirSync(dirname(path))
     make(path)
     expect(await failure(() => lookAtVault({ url }))).toMatchObject({ name: 'StoreError', code })
+  })
+
+  it('refuses another program’s database that is in use', async () => {
+    const url = world.newUrl()
+    const path = url.replace('sqlite:', '')
+    mkdirSync(dirname(path))
+    using database = new DatabaseSync(path)
+    database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (a)')
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(0)
+    expect(await failure(() => lookAtVault({ url }))).toMatchObject({ code: 'store_corrupt' })
+  })
+
+  it('takes a database without a table for a place where a vault can be made', async () => {
+    const url = world.newUrl()
+    const path = url.replace('sqlite:', '')
+    mkdirSync(dirname(path))
+    const database = new DatabaseSync(path)
+    database.exec('CREATE TABLE t (a); DROP TABLE t')
+    database.close()
+    expect(await lookAtVault({ url })).toMatchObject({ exists: false, schema: 0 })
   })
 
   it('says how open it lies', async () => {
