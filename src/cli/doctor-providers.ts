@@ -83,7 +83,8 @@ async function examineProvider(
   }
 }
 
-type ClientSection = Pick<ProviderSection, 'client' | 'secret' | 'redirectUri'> & { id: string }
+type RedirectSection = Pick<ProviderSection, 'redirectUri' | 'listensAt'>
+type ClientSection = Pick<ProviderSection, 'client' | 'secret'> & RedirectSection & { id: string }
 
 async function clientOf(
   config: Config,
@@ -96,8 +97,7 @@ async function clientOf(
   const lacksSecret = missing.includes('client_secret')
   const secret = isPublic ? 'not_needed' : lacksSecret ? 'missing' : 'set'
   const findings: Finding[] = []
-  const redirectUri = redirectUriOf(config, id, findings)
-  const section = { id, client, secret, ...(redirectUri === undefined ? {} : { redirectUri }) } as const
+  const section = { id, client, secret, ...redirectOf(config, id, findings) } as const
   if (!client && connections !== undefined)
     findings.push({
       ...{ severity: 'error', code: 'client_missing', about: id, exitCode: exitCodes.usage },
@@ -114,8 +114,12 @@ async function clientOf(
   return { section, findings }
 }
 
-function redirectUriOf(config: Config, id: string, findings: Finding[]): string | undefined {
+function redirectOf(config: Config, id: string, findings: Finding[]): RedirectSection {
   try {
+    if (!config.redirectUriDecided(id)) {
+      const start = config.callback.https ? 'https://localhost' : 'http://127.0.0.1'
+      return { listensAt: `${start}:<any free port>/` }
+    }
     const uri = config.redirectUri(id)
     const { protocol, hostname } = new URL(uri)
     if (protocol === 'http:' && hostKind(hostname) !== 'loopback')
@@ -124,12 +128,15 @@ function redirectUriOf(config: Config, id: string, findings: Finding[]): string 
         text: `The redirect URI of ${id} is http: beyond this machine: whoever listens there can take the consent.`,
         next: 'Use https.',
       })
-    return uri
+    return { redirectUri: uri }
   } catch (error) {
     findings.push(trouble(error, id))
-    return undefined
+    return {}
   }
 }
+
+/** What `connect` sends where none is set, but for the port. */
+const loopbackUri = 'http://127.0.0.1/'
 
 async function probed(
   { signal }: CommandContext,
@@ -142,7 +149,15 @@ async function probed(
     ? await config.registration(id).catch(() => undefined)
     : { provider: await config.provider(id), client: { clientId: '' } }
   if (registration === undefined) return undefined
-  return probeProvider(registration, { extent, signal, ...(client ? { redirectUri } : {}) })
+  if (!client || redirectUri !== undefined)
+    return probeProvider(registration, { extent, signal, redirectUri })
+  // No redirect URI is set: with some one the endpoint still says whether it knows our client, and no more than that.
+  const { refused, ...probe } = await probeProvider(registration, {
+    extent,
+    signal,
+    redirectUri: loopbackUri,
+  })
+  return refused === 'client' ? { ...probe, refused } : probe
 }
 
 function connectionFindings(survey: ProviderSurvey): Finding[] {

@@ -41,8 +41,10 @@ export interface ProviderSection {
   client: boolean
   /** `not_needed`: a public client. */
   secret: 'set' | 'missing' | 'not_needed'
-  /** The redirect URI to register; absent when the one that is set can be none. */
+  /** The redirect URI that is used; absent when none is set, or the one that is set can be none. */
   redirectUri?: string
+  /** When none is set: where `connect` listens, the port in words. */
+  listensAt?: string
   connections?: ProviderSurvey
   probe?: ProviderProbe
 }

@@ -75,11 +75,13 @@ function countsText(counts: ConnectionCounts): string {
   return `${shown.join(', ')}${due > 0 ? `; ${due} due${late}` : ''}`
 }
 
-function providerLine({ id, client, secret, redirectUri, connections, probe }: ProviderSection): string {
+function providerLine(provider: ProviderSection): string {
+  const { id, client, secret, redirectUri, listensAt, connections, probe } = provider
   const facts = [
     client ? 'client id set' : 'no client id',
     client && secret !== 'not_needed' ? `secret ${secret}` : undefined,
     client && redirectUri !== undefined ? `redirect URI ${redirectUri}` : undefined,
+    client && listensAt !== undefined ? `no redirect URI set: connect listens at ${listensAt}` : undefined,
     connections === undefined ? 'no connection' : countsText(connections),
     probe && probeText(probe),
   ].filter((fact) => fact !== undefined)

@@ -228,9 +228,25 @@ describe('findings', () => {
 
   it('name a redirect URI that is not registered', async () => {
     const client = server.register({ redirectUris: ['http://127.0.0.1/registered'] })
-    configure({ id: client.clientId })
-    const { code, found } = await examine({})
+    configure({ id: client.clientId, auth: 'redirect_uri = "http://127.0.0.1:41539/other"' })
+    const { code, found, report } = await examine({})
     expect([code, found[0]]).toEqual([2, 'error redirect_uri_unregistered acme'])
+    expect(report.providers[0]?.redirectUri).toBe('http://127.0.0.1:41539/other')
+  })
+
+  it.each([
+    ['', 'http://127.0.0.1:<any free port>/'],
+    ['[callback]\nport = 0\nhttps = true', 'https://localhost:<any free port>/'],
+  ])('name no redirect URI when none is set (%j), and say where connect listens', async (top, listensAt) => {
+    const client = server.register({ redirectUris: ['http://127.0.0.1/registered'] })
+    configure({ id: client.clientId, top })
+    const { code, found, report } = await examine({})
+    expect([code, found]).toEqual([0, ['info vault_absent vault']])
+    expect(report.providers).toMatchObject([{ listensAt, probe: { state: 'answers' } }])
+    expect(report.providers[0]).not.toHaveProperty('redirectUri')
+    expect(report.providers[0]?.probe).not.toHaveProperty('refused')
+    const { stdout } = await run((context) => doctor(context, { offline: true }))
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`no redirect URI set: connect listens at ${listensAt};`)
   })
 
   it('name a section that would replace a provider of the catalogue, and go on', async () => {

@@ -260,7 +260,7 @@ export class Config implements RegistrationSource {
       provider,
       keys: await this.missing(provider.id),
       redirectUri: this.redirectUri(provider.id),
-      redirectUriDecided: this.#redirectUriDecided(provider.id),
+      redirectUriDecided: this.redirectUriDecided(provider.id),
       file: this.#file(),
       misnamed: await this.#misnamedSection(provider),
       fileExists: this.file !== undefined,
@@ -280,8 +280,12 @@ export class Config implements RegistrationSource {
     return redirectUriFrom(settings, env, providerId) ?? redirectUriToRegister(this.callback)
   }
 
-  /** Whether the callback is waited for at {@link redirectUri} as things are set. */
-  #redirectUriDecided(providerId: string): boolean {
+  /**
+   * Whether the callback is waited for at {@link redirectUri} as things are set; else at any free port of this machine.
+   *
+   * @throws {ConfigurationError} `config_invalid` when the one that is set can be none.
+   */
+  redirectUriDecided(providerId: string): boolean {
     const { settings, env } = this.#parts
     const { port, https } = this.callback
     const listensThere = port === undefined ? https === true : port !== 0
