@@ -13,13 +13,22 @@ import type {
 /** A row as it comes: text, or `null`. */
 export type Values = readonly (string | null)[]
 
-/** The columns of {@link toRow}. `user` alone would be the role that is connected. */
+/** The columns of a connection. `user` alone would be the role that is connected. */
 export const columns = [
   ...['id', 'tenant', 'user_id', 'provider', 'account', 'generation', 'status', 'reason', 'scopes'],
   ...['expires_at', 'received_at', 'refresh_due_at', 'due_at', 'lease_owner', 'lease_until', 'intent_at'],
   ...['intent_hash', 'failures', 'retry_at', 'granted_at', 'used_at', 'created_at', 'updated_at'],
   ...['key_id', 'sealed'],
 ].join(', ')
+
+/**
+ * What {@link toRow} reads. While a scheduler has claimed a row, it is due when that is over: claims are kept apart, since
+ * changing `due_at` in place would write to each index of a large table.
+ */
+export const rowColumns = columns.replace(
+  'due_at, lease_owner',
+  'greatest(due_at, (SELECT until FROM $.claim WHERE connection_id = id)) AS due_at, lease_owner',
+)
 
 /** The columns of {@link toTokenRow}. */
 export const tokenColumns = 'id, account, generation, status, refresh_due_at, retry_at, used_at, sealed'
@@ -62,7 +71,7 @@ export function toTokenRow(tenant: string, user: string, provider: string, value
   }
 }
 
-/** In the order of {@link columns}. */
+/** In the order of {@link rowColumns}. */
 export function toRow(values: Values): ConnectionRow {
   return {
     id: values[0] as string,

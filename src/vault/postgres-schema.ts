@@ -63,6 +63,10 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX connection_due ON $.connection (tenant, provider, due_at)
         WHERE status = 'active' AND due_at IS NOT NULL;
       CREATE INDEX connection_key ON $.connection (key_id);
+      CREATE TABLE $.claim (
+        connection_id ${text} PRIMARY KEY,
+        until bigint NOT NULL
+      ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
       CREATE TABLE $.pending (
         key ${text} PRIMARY KEY,
         sealed bytea NOT NULL,

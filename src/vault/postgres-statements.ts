@@ -1,7 +1,7 @@
 // The statements of a PostgreSQL store. Each method of the store is one of them, and so one round trip and one
 // transaction, which a pooler in transaction mode keeps together: what changes a row also writes its history and tells
 // those who listen. https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
-import { columns, historyColumns, tokenColumns } from './postgres-rows.ts'
+import { columns, historyColumns, rowColumns, tokenColumns } from './postgres-rows.ts'
 import { historyLimit, longestLeaseMs, type RowFilter } from './store.ts'
 
 /** A statement with its parameters in order. */
@@ -39,6 +39,11 @@ const fresh = `status = 'active', reason = NULL, failures = 0, retry_at = NULL`
 const grant = `scopes = :scopes, expires_at = :expiresAt, received_at = :receivedAt, refresh_due_at = :refreshDueAt,
   due_at = :dueAt, key_id = :keyId, sealed = :sealed`
 const due = `status = 'active' AND due_at IS NOT NULL`
+/** No scheduler is at work on the row, as far as is known. Asked row by row: joined, the index's order would be lost. */
+const unclaimed = `coalesce((SELECT until FROM $.claim WHERE connection_id = id), 0) <= ${now}`
+/** A row whose due time is set anew is not claimed any more. */
+const unclaim = (from: string) =>
+  `freed AS (DELETE FROM $.claim WHERE connection_id IN (SELECT id FROM ${from}))`
 const ownLease = 'lease_owner = :owner AND generation = :generation'
 const live = `(ends_at IS NULL OR type = 'revoked' AND ends_at > ${now})`
 
@@ -93,7 +98,7 @@ function listing(filter: RowFilter, after: boolean, limit: boolean): string {
   )
   const conditions = names.map((name) => `${name === 'user' ? 'user_id' : name} = :${name}`)
   if (after) conditions.push('(user_id, provider, account) > (:afterUser, :afterProvider, :afterAccount)')
-  return `SELECT ${columns} FROM $.connection WHERE ${conditions.join(' AND ')}
+  return `SELECT ${rowColumns} FROM $.connection WHERE ${conditions.join(' AND ')}
     ORDER BY user_id, provider, account ${limit ? 'LIMIT :limit' : ''}`
 }
 
@@ -105,7 +110,7 @@ function reading({ read }: Writing) {
       WHERE tenant = :tenant AND user_id = :user AND provider = :provider ORDER BY account`),
     findAccount: read(`SELECT ${tokenColumns} FROM $.connection
       WHERE tenant = :tenant AND user_id = :user AND provider = :provider AND account = :account`),
-    get: read(`SELECT ${columns} FROM $.connection WHERE id = :id`),
+    get: read(`SELECT ${rowColumns} FROM $.connection WHERE id = :id`),
     history: read(`WITH ${clock} SELECT ${historyColumns} FROM $.history WHERE connection_id = :id AND ${live}
       ORDER BY seq DESC LIMIT ${historyLimit}`),
     clock: read(`WITH ${clock} SELECT 0, now FROM clock`),
@@ -126,12 +131,13 @@ function grants({ write, read, tell }: Writing) {
     replace: write(`WITH ${clock},
       saved AS (UPDATE $.connection SET ${grant}, ${fresh}, ${free}, generation = :generation, granted_at = ${now},
           used_at = ${now}, updated_at = ${now} WHERE id = :id AND generation = :generation - 1 RETURNING *),
+      ${unclaim('saved')},
       ${note('saved', 'connected')}
       ${changed('saved')}, ${tell()}`),
     // In the order of the index: the planner's figures are old while keys rotate, and would have it walk over the table.
     sealedOtherwise:
-      read(`(SELECT ${columns} FROM $.connection WHERE key_id < :keyId ORDER BY key_id LIMIT :limit)
-      UNION ALL (SELECT ${columns} FROM $.connection WHERE key_id > :keyId ORDER BY key_id LIMIT :limit)
+      read(`(SELECT ${rowColumns} FROM $.connection WHERE key_id < :keyId ORDER BY key_id LIMIT :limit)
+      UNION ALL (SELECT ${rowColumns} FROM $.connection WHERE key_id > :keyId ORDER BY key_id LIMIT :limit)
       LIMIT :limit`),
     reseal: write(`WITH ${clock},
       resealed AS (UPDATE $.connection SET sealed = :sealed, key_id = :keyId
@@ -152,20 +158,30 @@ function dueTimes({ write, read }: Writing) {
         FROM clock, seen WHERE c.id = seen.id RETURNING c.id)
       ${changed('touched')}`),
     // From one provider to the next by way of the index, whatever lies between.
-    nextDue: read(`WITH RECURSIVE next AS (
-        (SELECT provider, due_at FROM $.connection WHERE tenant = :tenant AND ${due} ORDER BY provider, due_at LIMIT 1)
+    nextDue: read(`WITH RECURSIVE ${clock},
+      next AS (
+        (SELECT provider, due_at FROM $.connection WHERE tenant = :tenant AND ${due} AND ${unclaimed}
+          ORDER BY provider, due_at LIMIT 1)
         UNION ALL
         SELECT later.provider, later.due_at FROM next, LATERAL (
-          SELECT provider, due_at FROM $.connection WHERE tenant = :tenant AND ${due} AND provider > next.provider
+          SELECT provider, due_at FROM $.connection
+          WHERE tenant = :tenant AND ${due} AND provider > next.provider AND ${unclaimed}
           ORDER BY provider, due_at LIMIT 1) later)
-      SELECT provider, due_at FROM next`),
+      SELECT provider, min(due_at) FROM (
+        SELECT provider, due_at FROM next
+        UNION ALL SELECT row.provider, until FROM $.claim, LATERAL (SELECT provider FROM $.connection
+          WHERE id = connection_id AND tenant = :tenant AND ${due} LIMIT 1) row WHERE until > ${now}
+      ) AS known GROUP BY provider`),
+    // Of two that saw the same row before either had claimed it, the key of the claim lets one through.
     claimDue: write(`WITH ${clock},
-      overdue AS (SELECT id, due_at AS was_due_at FROM $.connection
-        WHERE tenant = :tenant AND provider = :provider AND ${due} AND due_at <= ${now}
+      overdue AS (SELECT * FROM $.connection
+        WHERE tenant = :tenant AND provider = :provider AND ${due} AND due_at <= ${now} AND ${unclaimed}
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED),
-      claimed AS (UPDATE $.connection c SET due_at = now + :claimMs FROM overdue, clock WHERE c.id = overdue.id
-        RETURNING c.*, was_due_at)
-      SELECT ${columns}, ${now}, ${durable} FROM claimed ORDER BY was_due_at`),
+      claimed AS (INSERT INTO $.claim AS c (connection_id, until) SELECT id, now + :claimMs FROM overdue, clock
+        ON CONFLICT (connection_id) DO UPDATE SET until = excluded.until WHERE c.until <= ${now}
+        RETURNING connection_id, until)
+      SELECT ${columns.replace('due_at, lease_owner', 'until, lease_owner')}, ${now}, ${durable}
+      FROM overdue JOIN claimed ON connection_id = id ORDER BY due_at`),
   }
 }
 
@@ -179,7 +195,7 @@ function leases({ write, tell }: Writing) {
       taken AS (UPDATE $.connection c SET lease_owner = :owner, lease_until = now + :leaseMs, updated_at = now
         FROM before, clock WHERE c.id = before_id RETURNING c.*, before_owner),
       ${note('taken', 'lease_taken_over', 'NULL', `format('{"intent":%s}', (intent_at IS NOT NULL)::text)`, 'before_owner <> :owner')}
-      SELECT ${columns}, ${now}, ${durable}, ${tell()} FROM taken`),
+      SELECT ${rowColumns}, ${now}, ${durable}, ${tell()} FROM taken`),
     extendLease: write(`WITH ${clock},
       extended AS (UPDATE $.connection SET lease_until = ${now} + :leaseMs
         WHERE id = :id AND lease_owner = :owner RETURNING id)
@@ -207,6 +223,7 @@ function refreshes({ write, tell }: Writing) {
           intent_at = CASE WHEN lease_owner = :owner THEN NULL ELSE intent_at END,
           intent_hash = CASE WHEN lease_owner = :owner THEN NULL ELSE intent_hash END
         WHERE id = :id AND generation = :generation AND status <> 'revoked' RETURNING *),
+      ${unclaim('saved')},
       ${note('saved', 'refreshed')}
       ${changed('saved')}, ${tell()}`),
     recordFailure: write(`WITH ${clock},
@@ -215,6 +232,7 @@ function refreshes({ write, tell }: Writing) {
           intent_hash = CASE WHEN :uncertain::boolean THEN intent_hash END,
           retry_at = ${now} + :retryInMs, due_at = ${now} + :retryInMs, reason = :reason, updated_at = ${now}
         WHERE id = :id AND ${ownLease} RETURNING *),
+      ${unclaim('failed')},
       again AS (UPDATE $.history h SET last_at = ${now}, count = count + 1, note = :note
         FROM failed WHERE h.seq = (SELECT max(seq) FROM $.history WHERE connection_id = :id)
           AND h.type = 'refresh_failed' AND h.reason = :reason RETURNING h.seq, h.count),
@@ -224,6 +242,7 @@ function refreshes({ write, tell }: Writing) {
     markNeedsReconnect: write(`WITH ${clock},
       dead AS (UPDATE $.connection SET status = 'needs_reconnect', reason = :reason, ${free}, updated_at = ${now}
         WHERE id = :id AND ${ownLease} AND status = 'active' RETURNING *),
+      ${unclaim('dead')},
       ${note('dead', 'needs_reconnect', ':reason')}
       ${changed('dead')}, ${tell()}`),
   }
@@ -234,10 +253,12 @@ function endings({ write, tell }: Writing) {
   return {
     markRevoked: write(`WITH ${clock},
       marked AS (UPDATE $.connection SET status = 'revoked', reason = 'disconnecting', updated_at = ${now}
-        WHERE id = :id RETURNING *)
-      SELECT ${columns}, ${now}, ${durable} FROM marked`),
+        WHERE id = :id RETURNING *),
+      ${unclaim('marked')}
+      SELECT ${rowColumns}, ${now}, ${durable} FROM marked`),
     deleteRevoked: write(`WITH ${clock},
       gone AS (DELETE FROM $.connection WHERE id = :id AND status = 'revoked' RETURNING *),
+      ${unclaim('gone')},
       old AS (DELETE FROM $.history WHERE connection_id IN (SELECT id FROM gone) AND last_at <= ${now} - ${lingerMs}),
       young AS (UPDATE $.history SET ends_at = ${now} + ${lingerMs}
         WHERE connection_id IN (SELECT id FROM gone) AND last_at > ${now} - ${lingerMs}),
