@@ -1,6 +1,6 @@
 // The command line before anything is connected: start, help, init, providers, completion, streams. Real processes.
 import { execFileSync } from 'node:child_process'
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { version } from '../src/cli/version.ts'
@@ -48,6 +48,27 @@ describe('start', () => {
     const running = folder.start(['completion', 'bash'], { input: '' })
     running.child.stdout?.destroy()
     expect(await running.end).toEqual({ code: 141, stdout: '', stderr: '' })
+  })
+})
+
+describe('where there is no vault yet', () => {
+  it('what only looks makes none, and no key', async () => {
+    await using empty = await CliFolder.make('')
+    const keys = await empty.run(['keys', 'list', '--json'])
+    expect(keys).toMatchObject({ code: 0, stdout: '[]\n' })
+    const due = await empty.run(['refresh'])
+    expect(due).toMatchObject({ code: 0, stdout: 'due 0, refreshed 0, failed 0, left to others 0\n' })
+    expect(due.stderr).toContain('There is no vault yet at ')
+    const listed = await empty.run(['keys'])
+    expect([listed.code, listed.stdout, listed.stderr]).toEqual([0, '', due.stderr])
+    const one = await empty.run(['refresh', 'github', '--json'])
+    expect([one.code, one.stderr]).toEqual([3, expect.stringContaining('"not_connected"')])
+    const connection = { user: 'ada', provider: 'github', access_token: 'secret' }
+    await empty.write('tokens.json', JSON.stringify([connection]))
+    const dry = await empty.run(['import', 'tokens.json', '--dry-run', '--json'])
+    expect(JSON.parse(dry.stdout)).toMatchObject({ imported: 1, refused: 0 })
+    expect((await readdir(empty.path)).sort()).toEqual(['home', 'tokens.json'])
+    expect(await readdir(join(empty.path, 'home'))).toEqual([])
   })
 })
 

@@ -71,6 +71,27 @@ export class CommandContext {
     return this.#vault
   }
 
+  /** The same for a command that only reads: when there is none it says so, and makes none. */
+  async vaultToRead(): Promise<Vault | undefined> {
+    const place = await this.#placeOfNone()
+    if (place === undefined) return this.vault()
+    this.output.note(printable(`There is no vault yet at ${place}: the first toolgrant connect makes one.`))
+    return undefined
+  }
+
+  /** The vault if it is there already; else an empty one in memory: for what is only tried. */
+  async vaultToTry(): Promise<Vault> {
+    this.#vault ??= (await this.#placeOfNone()) === undefined ? this.#openVault() : this.#openVault('memory:')
+    return this.#vault
+  }
+
+  /** Where the vault would be made, when there is none. */
+  async #placeOfNone(): Promise<string | undefined> {
+    const { lookAtVault } = await import('../vault/index.ts')
+    const { exists, name } = await lookAtVault({ url: await this.vaultUrl() })
+    return exists ? undefined : name
+  }
+
   /** The URL of that vault; `undefined`: the file in the data folder. May hold a password. */
   async vaultUrl(): Promise<string | undefined> {
     return this.#options.vault ?? (await this.config()).vault.url
@@ -104,9 +125,10 @@ export class CommandContext {
     })
   }
 
-  async #openVault(): Promise<Vault> {
+  async #openVault(instead?: string): Promise<Vault> {
     const clients = await this.config()
     const { Vault } = await import('../vault/index.ts')
+    if (instead !== undefined) return Vault.open({ clients, url: instead, actor: 'cli' })
     const url = await this.vaultUrl()
     const key = process.env['TOOLGRANT_KEY']?.trim() ? undefined : clients.vault.key
     return Vault.open({ clients, url, key, actor: 'cli' })

@@ -24,7 +24,7 @@ export async function importSource(
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
   const source = resolve(path)
-  const vault = await context.vault()
+  const vault = await (options.dryRun ? context.vaultToTry() : context.vault())
   const providers = options.provider && (await idsOf(context, options.provider))
   const given: ImportOptions = {
     ...{ from: options.from, user: options.user, as: options.as, providers, signal },

@@ -10,7 +10,7 @@ import { readStandardInput } from '../standard-input.ts'
 /** `toolgrant keys list` */
 export async function listKeys(context: CommandContext): Promise<ExitCode | undefined> {
   const { output, signal } = context
-  const keys = await (await context.vault()).keys.list({ signal })
+  const keys = (await (await context.vaultToRead())?.keys.list({ signal })) ?? []
   if (output.json) await output.document(keys.map(record))
   else await output.table(['KEY', 'SEALS', 'ADDED', 'CONNECTIONS', 'OTHERS', 'WHERE'], keys.map(row))
   for (const { id, why } of keys) if (why !== undefined) output.warn(`The key ${id} was not found: ${why}.`)

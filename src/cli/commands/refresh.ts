@@ -1,10 +1,10 @@
 // `toolgrant refresh`: renews what is due, once or from now on; or one connection.
-import { argumentError } from '../../errors.ts'
+import { AuthorizationRequiredError, argumentError } from '../../errors.ts'
 import type { RefreshedDue, SkippedProvider, Vault, VaultEvent } from '../../vault/index.ts'
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
 import { type ExitCode, exitCodeFor, exitCodes } from '../exit-code.ts'
-import { printable } from '../output.ts'
+import { type Output, printable } from '../output.ts'
 
 /** Options of {@link refresh}. */
 export interface RefreshCommandOptions extends AddressOptions {
@@ -34,7 +34,11 @@ async function refreshOne(
 ): Promise<undefined> {
   const { output, signal } = context
   const address = await context.address(provider, options)
-  const vault = await context.vault()
+  const vault = await context.vaultToRead()
+  if (vault === undefined)
+    throw new AuthorizationRequiredError('not_connected', `Nothing is connected to ${provider}.`, {
+      ...{ provider: address.provider, scopes: [] },
+    })
   const { connection, refreshed } = await vault.refresh(address, { force: options.force, signal })
   if (output.json) {
     await output.document({ ...connectionRecord(connection), refreshed })
@@ -51,7 +55,11 @@ async function refreshOne(
 
 async function refreshDue(context: CommandContext): Promise<ExitCode> {
   const { output, signal } = context
-  const vault = await context.vault()
+  const vault = await context.vaultToRead()
+  if (vault === undefined) {
+    await tellPass(output, { due: 0, refreshed: 0, failed: 0, skipped: 0, skippedProviders: [] })
+    return exitCodes.ok
+  }
   let isDead = false
   let isOurFault = false
   vault.subscribe((event) => {
@@ -61,15 +69,17 @@ async function refreshDue(context: CommandContext): Promise<ExitCode> {
     if (!output.json && isTrouble(event)) output.note(lineOf(event))
   })
   const pass = await vault.refreshDue({ signal })
-  if (output.json) await output.document(recordOf(pass))
-  else {
-    const { due, refreshed, failed, skipped } = pass
-    await output.write(`due ${due}, refreshed ${refreshed}, failed ${failed}, left to others ${skipped}\n`)
-    for (const one of pass.skippedProviders) output.note(wordsFor(one))
-  }
+  await tellPass(output, pass)
   if (isDead) return exitCodes.authorization
   if (pass.failed > 0) return isOurFault ? exitCodes.usage : exitCodes.provider
   return pass.skippedProviders.some(({ why }) => why === 'client_missing') ? exitCodes.usage : exitCodes.ok
+}
+
+async function tellPass(output: Output, pass: RefreshedDue): Promise<void> {
+  if (output.json) return output.document(recordOf(pass))
+  const { due, refreshed, failed, skipped } = pass
+  await output.write(`due ${due}, refreshed ${refreshed}, failed ${failed}, left to others ${skipped}\n`)
+  for (const one of pass.skippedProviders) output.note(wordsFor(one))
 }
 
 /** Prints an event a line, until the command is interrupted. */
