@@ -49,7 +49,8 @@ export interface Observation {
 }
 
 const callersEach = 3
-const patienceMs = 30_000
+/** Longer than the time limit of a refresh request: a provider may never answer. */
+const patienceMs = 90_000
 
 /** Runs it. */
 export async function runScenario(scenario: Scenario, crew: Crew, id: string): Promise<Observation> {
