@@ -208,6 +208,13 @@ describe('toolgrant keys', () => {
     expect([rotated.code, rotated.stderr]).toEqual([0, expect.stringContaining(`keys retire ${first.id}`)])
     const refused = await keys('retire', added, '--json')
     expect(refused.code).toBe(5)
+    for (const wrong of [
+      ['retire', 'nonsense'],
+      ['rotate', '--to', 'abc'],
+    ]) {
+      const { code, stderr } = await keys(...wrong)
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/The vault has no key (nonsense|abc)/)])
+    }
     expect(JSON.parse(refused.stderr.trim().split('\n').at(-1) ?? '').error.code).toBe('key_in_use')
     const retired = await keys('retire', first.id)
     expect([retired.code, retired.stderr]).toEqual([0, expect.stringContaining('--delete-key')])

@@ -111,7 +111,12 @@ describe('toolgrant export and import', () => {
     for (const secret of [...acme.server.issuedSecrets(), passphrase, '"provider"'])
       expect(bytes).not.toContain(secret)
     const again = await home.run(['export', '--out', 'mine.bundle'], { env })
-    expect(again).toMatchObject({ code: 2, stderr: expect.stringMatching(/is there already/) })
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringMatching(/is there already.*--force/) })
+    const nothing = await home.run(['import', 'nothere'])
+    expect(nothing).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/There is no such file: .*nothere/),
+    })
     const forced = await home.run(
       ['export', '--out', 'mine.bundle', '--force', '--passphrase-stdin', '--json'],
       {

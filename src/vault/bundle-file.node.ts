@@ -98,6 +98,7 @@ export async function openByteFile(path: string): Promise<ByteFile> {
   // A pipe that nobody writes to would be waited for, for ever.
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
   const file = await open(path, flags).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') throw argumentError(`There is no such file: ${path}.`)
     throw argumentError(`${path} cannot be read (${codeOf(error)}).`)
   })
   const status = await file.stat()
@@ -131,7 +132,9 @@ async function statusOf(path: string): Promise<Stats | undefined> {
 }
 
 function exists(path: string): TypeError {
-  return argumentError(`${path} is there already. Choose another name, or say that it may be overwritten.`)
+  return argumentError(
+    `${path} is there already. Choose another name, or let it be replaced: --force (in code: overwrite).`,
+  )
 }
 
 function explained(cause: unknown, path: string): Error {

@@ -406,7 +406,7 @@ describe('a path', () => {
   it('that is nothing known is refused with what it could be', async () => {
     const empty = folderWith({ 'x/readme.txt': 'x' })
     await expect(imported(empty)).rejects.toThrow(/not one of guMCP \(local_auth\) or mcp-remote/)
-    await expect(imported(join(empty, 'nothing'))).rejects.toThrow(/cannot be read \(ENOENT\)/)
+    await expect(imported(join(empty, 'nothing'))).rejects.toThrow(/There is no such file: /)
     await expect(imported(join(empty, 'x/readme.txt'), { from: 'gumcp' })).rejects.toThrow(/are in a folder/)
     await expect(imported('')).rejects.toMatchObject({ code: 'invalid_argument' })
   })

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { KeyError } from '../errors.ts'
 import { TokenSet } from '../oauth/index.ts'
 import { generateKey, Keyring, SealingKey } from '../seal.ts'
 import { keyFile } from './key-file.ts'
@@ -24,11 +23,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 let files = 0
 const newPath = (name = 'vault.key') => join(folder, `${++files}`, name)
 
-async function failure(run: () => Promise<unknown>): Promise<KeyError> {
+async function failure(run: () => Promise<unknown>): Promise<Error & { code: unknown }> {
   try {
     await run()
   } catch (error) {
-    if (error instanceof KeyError) return error
+    if (error instanceof Error && 'code' in error) return error
     throw error
   }
   throw new Error('nothing was thrown')
@@ -307,7 +306,7 @@ describe('retiring', () => {
     const inUse = await failure(() => operations.retire(old))
     expect([inUse.code, inUse.message]).toEqual(['key_in_use', expect.stringContaining('1 connections')])
     const unknown = await failure(() => operations.retire('0000000000000000'))
-    expect([unknown.code, unknown.message]).toEqual(['key_missing', expect.stringContaining(added)])
+    expect([unknown.code, unknown.message]).toEqual(['invalid_argument', expect.stringContaining(added)])
   })
 
   it('waits for pending authorizations, which end by themselves', async () => {
@@ -334,7 +333,7 @@ describe('retiring', () => {
     const [place] = places.map((provider) => provider.place)
     expect(await operations.retire(old)).toEqual({ id: old, retired: true, deletedFrom: [], leftIn: [place] })
     expect((await keyFile(path).load({})).map(({ id }) => id)).toEqual([added, old])
-    expect((await failure(() => operations.retire(old))).code).toBe('key_missing')
+    expect((await failure(() => operations.retire(old))).code).toBe('invalid_argument')
     expect(await operations.retire(old, { deleteKey: true })).toEqual({
       ...{ id: old, retired: false, deletedFrom: [place], leftIn: [] },
     })
@@ -459,7 +458,7 @@ describe('rotating', () => {
     expect(error.message).toContain(id)
     expect(error.message).toContain(path)
     expect(await operations.list()).toMatchObject([{ id: old, primary: true }, { id }])
-    expect((await failure(() => operations.rotate({ keyId: '0' }))).code).toBe('key_missing')
+    expect((await failure(() => operations.rotate({ keyId: '0' }))).code).toBe('invalid_argument')
   })
 })
 

@@ -164,7 +164,7 @@ export class KeyOperations implements VaultKeys {
     )
   }
 
-  /** @throws {KeyError} why a key cannot be retired; nothing when it was retired before and is still in a place. */
+  /** @throws {KeyError} why a key cannot be retired; {@link TypeError} that there is none such; nothing when it was retired before and is still in a place. */
   async #assertUnknown(keyId: string, left: readonly KeyProvider[]): Promise<void> {
     const table = await this.#parts.store.keys()
     const known = table.find(({ id }) => id === keyId)
@@ -219,9 +219,8 @@ function inUse({ keyId, connections, others }: KeyUse): KeyInUse {
   return { id: keyId, connections, others }
 }
 
-function unknownKey(keyId: string, table: readonly StoredKey[]): KeyError {
-  return new KeyError(
-    'key_missing',
+function unknownKey(keyId: string, table: readonly StoredKey[]): TypeError {
+  return argumentError(
     `The vault has no key ${keyId}; its keys: ${table.map(({ id }) => id).join(', ')}. Nothing was changed.`,
   )
 }

@@ -138,6 +138,7 @@ export interface VaultKeys {
    *
    * @throws {KeyError} `key_missing`, `key_wrong`, `key_unavailable` when a fresh look does not find the key: nothing was
    *   changed; `key_retired` when another process has chosen another key meanwhile; {@link StoreError}.
+   * @throws {TypeError} `invalid_argument` when the vault has no such key.
    */
   rotate(options?: RotateOptions): Promise<RotatedKeys>
 
@@ -146,7 +147,7 @@ export interface VaultKeys {
    * finds the present key.
    *
    * @throws {KeyError} `key_in_use` when it is the primary or something is sealed with it: what, and what to do;
-   *   `key_missing` when there is no such key; {@link StoreError}.
+   *   {@link StoreError}; {@link TypeError} `invalid_argument` when there is no such key.
    */
   retire(keyId: string, options?: RetireOptions): Promise<RetiredKey>
 }
