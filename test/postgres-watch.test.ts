@@ -115,7 +115,7 @@ describe('a watch', () => {
 
   it('says so when an entry is gone before it was read', async () => {
     const watched = await watch(await open())
-    await database.sql(`SELECT pg_notify('${schema}_history', '123456789')`)
+    await database.sql(`SELECT pg_notify('${schema}_history', '1')`)
     await expect.poll(watched.gaps).toBe(1)
     await database.sql(`SELECT pg_notify('${schema}_history', 'nonsense')`)
     expect(watched.heard).toEqual([])

@@ -25,7 +25,8 @@ export async function lookAtDatabase(url: string, env: Environment): Promise<Vau
     try {
       const schema = await stepsDone({ run }, place.schema, name, migrations)
       const [facts] = await run(
-        `SELECT current_setting('server_version'), pg_database_size(current_database())::float8`,
+        `SELECT pg_catalog.current_setting('server_version'),
+          pg_catalog.pg_database_size(pg_catalog.current_database())::float8`,
       )
       return {
         ...{ kind: 'postgres', name, exists: schema > 0, schema, knownSchema: migrations.length },

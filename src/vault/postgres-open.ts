@@ -117,8 +117,9 @@ function session(client: Client): MigrationSession {
 async function inspect(client: Client, place: PostgresPlace, clock: DatabaseClock): Promise<void> {
   const askedAt = performance.now()
   const { rows } = await client.query<unknown[]>({
-    text: `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, current_setting('server_encoding'),
-      current_setting('server_version_num')::integer, current_setting('transaction_read_only')`,
+    text: `SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.clock_timestamp())::numeric * 1000::numeric)::bigint,
+      pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('server_version_num')::integer,
+      pg_catalog.current_setting('transaction_read_only')`,
     rowMode: 'array',
   })
   const [now, encoding, version, readOnly] = rows[0] ?? []
@@ -154,9 +155,9 @@ function missingRight(error: unknown, { schema, user, ...place }: PostgresPlace)
 async function originOf(client: Client, schema: string): Promise<string | undefined> {
   try {
     const { rows } = await client.query<unknown[]>({
-      text: `SELECT concat_ws('-', (SELECT system_identifier FROM pg_control_system()),
-        (SELECT timeline_id FROM pg_control_checkpoint()), d.oid, $1::regclass::oid)
-        FROM pg_database d WHERE datname = current_database()`,
+      text: `SELECT pg_catalog.concat_ws('-', (SELECT system_identifier FROM pg_catalog.pg_control_system()),
+        (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), d.oid, $1::pg_catalog.regclass::pg_catalog.oid)
+        FROM pg_catalog.pg_database d WHERE datname = pg_catalog.current_database()`,
       values: [`${schema}.version`],
       rowMode: 'array',
     })

@@ -134,8 +134,11 @@ export async function migrate(
   // Read committed: what another process did while this one waited for the lock has to be seen.
   await session.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
   try {
-    await session.run(`SELECT set_config('statement_timeout', '0', true)`)
-    await session.run(`SELECT pg_advisory_xact_lock(hashtext('toolgrant'), hashtext($1))`, [schema])
+    await session.run(`SELECT pg_catalog.set_config('statement_timeout', '0', true)`)
+    await session.run(
+      `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('toolgrant'), pg_catalog.hashtext($1))`,
+      [schema],
+    )
     const done = await stepsDone(session, schema, place, steps)
     if (done < steps.length) await session.run(script(schema, done, steps))
     await session.run('COMMIT')

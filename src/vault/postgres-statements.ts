@@ -18,6 +18,10 @@ export interface Statement {
 /** What a store runs, by method. */
 export type Statements = ReturnType<typeof statementsFor>
 
+/** The functions that statements call; `unnest` of several arrays is syntax, and finds its own. */
+const functions =
+  /(?<![.\w])(clock_timestamp|count|current_setting|floor|format|length|max|min|pg_notify|pg_sleep|set_config)\(/g
+
 /** Entries of a history are trimmed once in so many. */
 const trimEvery = 16
 const dayMs = 86_400_000
@@ -27,7 +31,7 @@ const lingerMs = 60_000
 const pauseSeconds = 0.3
 
 const clock = `clock AS MATERIALIZED (SELECT coalesce(:now::bigint,
-  floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now)`
+  floor(extract(epoch FROM clock_timestamp())::numeric * 1000::numeric)::bigint) AS now)`
 const now = '(SELECT now FROM clock)'
 /** Written means durable, whatever the role or the database was set to; ends with the transaction. */
 const durable = `set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'local'
@@ -86,7 +90,7 @@ function note(from: string, type: string, reason = 'NULL', told = ':note', where
         last_at, count, note, ends_at)
       SELECT id, tenant, user_id, provider, account, '${type}', generation, ${reason}, now, now, 1, ${told}, ${endsAt}
       FROM ${from}, clock WHERE ${where} RETURNING seq, connection_id),
-    long AS (SELECT connection_id FROM noted WHERE seq % ${trimEvery} = 0),
+    long AS (SELECT connection_id FROM noted WHERE seq % ${trimEvery}::bigint = 0::bigint),
     trimmed AS (DELETE FROM $.history WHERE connection_id = (SELECT connection_id FROM long)
       AND seq <= (SELECT seq FROM $.history WHERE connection_id = (SELECT connection_id FROM long)
         ORDER BY seq DESC LIMIT 1 OFFSET ${historyLimit - 1}))`
@@ -238,7 +242,7 @@ function refreshes({ write, tell }: Writing) {
           AND h.type = 'refresh_failed' AND h.reason = :reason RETURNING h.seq, h.count),
       ${note('failed', 'refresh_failed', ':reason', ':note', 'NOT EXISTS (SELECT FROM again)')}
       ${changed('failed')}, ${tell()},
-        ${tell(`seq || ' ' || count`, 'again')}`),
+        ${tell(`seq::text || ' '::text || count::text`, 'again')}`),
     markNeedsReconnect: write(`WITH ${clock},
       dead AS (UPDATE $.connection SET status = 'needs_reconnect', reason = :reason, ${free}, updated_at = ${now}
         WHERE id = :id AND ${ownLease} AND status = 'active' RETURNING *),
@@ -372,11 +376,16 @@ function auditLog({ write, read }: Writing) {
   }
 }
 
-/** `:name` becomes `$1`, `$2` …; `$.` the schema. */
+/**
+ * `:name` becomes `$1`, `$2` …; `$.` the schema. Functions are named with theirs, and operators are given the very types
+ * that they are made for: where others may create in a schema of the search path, a rival that fits better would be run as
+ * the vault's role (https://www.postgresql.org/docs/current/typeconv-func.html).
+ */
 function compile(sql: string, schema: string, reads: boolean): Statement {
   const parameters: string[] = []
   const text = sql
     .replaceAll('$.', `${schema}.`)
+    .replace(functions, 'pg_catalog.$1(')
     .replace(/(?<![:\w]):(\w+)/g, (_, name: string) => {
       if (!parameters.includes(name)) parameters.push(name)
       return `$${parameters.indexOf(name) + 1}`

@@ -162,12 +162,26 @@ class HistoryWatch {
       try {
         const entries = await this.#parts.entries([...new Set(batch.map(([seq]) => seq))])
         const bySeq = new Map(entries.map((entry) => [entry.seq, entry]))
-        for (const [seq, count] of batch) this.#give(bySeq.get(seq), count)
-        if (batch.some(([seq]) => !bySeq.has(seq))) this.#parts.onGap() // gone, with its user, before it was read
+        for (const [seq, count] of batch) this.#hearOf(bySeq.get(seq), count)
+        if (batch.some(([seq]) => !bySeq.has(seq))) await this.#missed(batch)
       } catch {
         this.#broke(this.#client) // The table cannot be read: these are caught up with later.
       }
     }
+  }
+
+  /** Anybody on the database may notify: what is told is what the table says, and nothing older than the watch again. */
+  #hearOf(entry: HistoryEntry | undefined, count: number): void {
+    if (entry === undefined) return
+    const isRepeated = entry.type === 'refresh_failed'
+    if (!isRepeated && entry.seq <= this.#last - slack) return
+    this.#give(entry, isRepeated ? Math.min(count, entry.count) : entry.count)
+  }
+
+  /** Entries that are gone, with their user, before they were read; not any number that somebody made up. */
+  async #missed(batch: readonly (readonly [seq: number, count: number])[]): Promise<void> {
+    const last = Math.max(this.#last, await this.#parts.lastEntry())
+    if (batch.some(([seq]) => seq > 0 && Math.abs(seq - last) < slack)) this.#parts.onGap()
   }
 
   #give(entry: HistoryEntry | undefined, count: number): void {
@@ -241,6 +255,6 @@ class HistoryWatch {
 
 /** Whether the other end of a connection is somebody else than the server: it gave itself another process id. */
 async function isPooled(client: Client & { processID?: number }): Promise<boolean> {
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')
   return rows[0]?.pid !== client.processID
 }
