@@ -47,7 +47,7 @@ export async function openChain(store: Store, keyring: CurrentKeyring, tenant: s
   for (;;) {
     const chain = await existingChain(store, keyring, tenant)
     if (chain !== undefined) return chain
-    await sealMeta(store, keyring, keyName, randomKey().toString('base64url'))
+    await sealMeta(store, keyring, keyName, Buffer.from(randomKey()).toString('base64url'))
   }
 }
 
@@ -62,7 +62,7 @@ export async function existingChain(
 }
 
 /** A key that nothing was written with. */
-export function randomKey(): Buffer {
+export function randomKey(): Uint8Array {
   return nodeCrypto().randomBytes(32)
 }
 
