@@ -218,7 +218,10 @@ describe('toolgrant keys', () => {
     expect(JSON.parse(refused.stderr.trim().split('\n').at(-1) ?? '').error.code).toBe('key_in_use')
     const retired = await keys('retire', first.id)
     expect([retired.code, retired.stderr]).toEqual([0, expect.stringContaining('--delete-key')])
-    const deleted = JSON.parse((await keys('retire', first.id, '--delete-key', '--json')).stdout)
+    const unasked = await keys('retire', first.id, '--delete-key')
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringMatching(/Other vaults may use.*--yes/)])
+    expect(readFileSync(join(cli.path, 'vault.key'), 'utf8').match(/^\S{43}$/gm)).toHaveLength(2)
+    const deleted = JSON.parse((await keys('retire', first.id, '--delete-key', '--yes', '--json')).stdout)
     expect(deleted).toMatchObject({ retired: false, deletedFrom: [expect.stringContaining('vault.key')] })
     expect((await keys('list')).stdout).toMatch(new RegExp(`^${added} +yes`))
     const secrets = readFileSync(join(cli.path, 'vault.key'), 'utf8').match(/^\S{43}$/gm) ?? []

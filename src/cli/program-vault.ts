@@ -42,7 +42,13 @@ ${example('toolgrant keys rotate', 'toolgrant keys rotate --pace 500')}`,
     .command('retire <id>')
     .description('forget a key that seals nothing any more')
     .option('--delete-key', 'also delete the key itself from its place; older backups cannot be opened then')
-    .addHelpText('after', example('toolgrant keys retire 0f1e2d3c4b5a6978'))
+    .option('--yes', 'with --delete-key: do not ask; needed where there is no terminal')
+    .addHelpText(
+      'after',
+      `
+Other vaults may use the same key: all vaults of a data folder share its vault.key.
+${example('toolgrant keys retire 0f1e2d3c4b5a6978')}`,
+    )
     .action(act(async () => (await import('./commands/keys.ts')).retireKey))
 }
 

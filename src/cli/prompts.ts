@@ -66,6 +66,20 @@ export async function confirmForgetting(
 ): Promise<boolean> {
   const what = connections.map(({ provider, account }) => `${provider} (${account})`).join(', ')
   const message = printable(`End all connections of ${user}, for good: ${what || 'none'}?`)
+  return confirmed(context, message)
+}
+
+/** Whether a key itself is to be deleted; `no` is the answer that Enter gives. */
+export async function confirmKeyDeletion(context: CommandContext, id: string): Promise<boolean> {
+  return confirmed(
+    context,
+    printable(
+      `Delete the key ${id} for good? Backups, and other vaults of the same folder, may be sealed with it.`,
+    ),
+  )
+}
+
+async function confirmed(context: CommandContext, message: string): Promise<boolean> {
   const answer = await confirm({ ...streams, message, initialValue: false })
   if (isCancel(answer)) {
     context.interrupt()

@@ -129,15 +129,31 @@ function nextSteps(older: RotatedKeys['older']): string[] {
 /** Options of {@link retireKey}. */
 export interface RetireKeyOptions {
   deleteKey?: boolean
+  /** Do not ask before the key itself is deleted. */
+  yes?: boolean
+}
+
+/** A key file is one for all vaults of its folder: what another of them sealed with the key would be lost. */
+async function mayDelete(context: CommandContext, id: string): Promise<boolean> {
+  if (!context.interactive)
+    throw argumentError(
+      'Other vaults may use the same key (all vaults of a data folder share its vault.key), and backups need it: without it they cannot be opened any more. If none does, add --yes.',
+    )
+  const { confirmKeyDeletion } = await import('../prompts.ts')
+  return confirmKeyDeletion(context, id)
 }
 
 /** `toolgrant keys retire <id>` */
 export async function retireKey(
   context: CommandContext,
-  { deleteKey }: RetireKeyOptions,
+  { deleteKey = false, yes = false }: RetireKeyOptions,
   id = '',
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
+  if (deleteKey && !yes && !(await mayDelete(context, id))) {
+    output.note('Nothing was changed.')
+    return undefined
+  }
   const done = await (await context.vault()).keys.retire(id, { deleteKey, signal })
   if (output.json) await output.document(done)
   if (done.retired)
