@@ -28,9 +28,9 @@ const expected = [
 
 describe('simulated worlds', () => {
   it('hold every invariant, and much goes wrong in them', async () => {
-    const { failed, coverage, seeds } = await runShards({ from: 1, to: 400, shards: 2 })
+    const { failed, coverage, seeds } = await runShards({ from: 1, to: 300, shards: 2 })
     expect(failed).toEqual([])
-    expect(seeds).toBe(400)
+    expect(seeds).toBe(300)
     expect(expected.filter((name) => (coverage[name] ?? 0) === 0)).toEqual([])
   })
 
@@ -43,7 +43,7 @@ describe('simulated worlds', () => {
 })
 
 describe('what the simulation found', () => {
-  it.each(Object.entries(scenarios))('%s', async (name, { broke, undone, happened }) => {
+  it.concurrent.each(Object.entries(scenarios))('%s', async (name, { broke, undone, happened }) => {
     const [mended, broken] = await Promise.all([runScenarios([name]), runScenarios([name], undone)])
     expect(mended.failed).toEqual([])
     expect(happened.filter((counter) => (mended.coverage[counter] ?? 0) === 0)).toEqual([])
@@ -55,11 +55,10 @@ describe('a vault that is broken on purpose', () => {
   const played = new Set(Object.values(scenarios).map(({ undone }) => undone))
   const others = Object.entries(mutations).filter(([name]) => !played.has(name))
 
-  it.each(others)('%s', async (name, { caughtBy }) => {
-    const { failed } = await runShards({ from: 1, to: 150, shards: 2, mutation: name, until: caughtBy })
-    expect(failed.map(({ violation }) => violation.invariant)).toEqual(
-      expect.arrayContaining([expect.stringMatching(new RegExp(`^(${caughtBy.join('|')})$`))]),
-    )
+  it.concurrent.each(others)('%s', async (name, { caughtBy }) => {
+    const { failed } = await runShards({ from: 1, to: 200, shards: 1, mutation: name, until: caughtBy })
+    const noticed = failed.map(({ violation }) => violation.invariant)
+    expect(noticed.filter((id) => caughtBy.includes(id))).toHaveLength(1)
   })
 
   it('is noticed by every invariant', () => {

@@ -93,22 +93,21 @@ export class Losses {
     const at = Math.max(...spoiled.map(({ carriedOutAt = 0 }) => carriedOutAt))
     const died = Math.max(...spoiled.map(({ process }) => process.crashedAt ?? 0))
     const [fromMs, toMs] = [Math.max(at, died) + parameters.leaseMs + 5000, at + graceMs - 5000]
-    const tried = refreshWitness.requests.some(
-      ({ attempt, sentAt }) => attempt?.rowId === row.id && sentAt > at && sentAt < toMs,
-    )
+    const tried = refreshWitness.wasTaken(row.id, at + 1, toMs)
     if (tried || fromMs > toMs || parameters.ownClock) return
     if (this.#world.hadWeather(row.provider, at - 60_000, toMs)) return
-    const idle = this.#world.processes.find((process) => this.#wasIdle(process, fromMs, toMs))
+    const idle = this.#world.processes.find((process) => this.#wasIdle(process, row.id, fromMs, toMs))
     if (idle !== undefined)
       this.#world.violate('loss', `${idle.name} left ${row.user} alone while there was a grace`)
   }
 
   /** It kept connections fresh all that time, and could. */
-  #wasIdle(process: VaultProcess, fromMs: number, toMs: number): boolean {
-    const { parameters, troubles } = this.#world
+  #wasIdle(process: VaultProcess, rowId: string, fromMs: number, toMs: number): boolean {
+    const { parameters, refreshWitness, troubles } = this.#world
     if (Number(process.place.slice(1)) > parameters.keepingFresh) return false
     const lived = process.startedAt < fromMs - 5000 && (process.crashedAt ?? toMs) >= toMs
     const stood = process.stops.some((stop) => stop.fromMs < toMs && stop.toMs > fromMs - 5000)
+    if (refreshWitness.isBusy(process, rowId, fromMs)) return false
     return lived && !stood && !troubles.since(process, fromMs - parameters.leaseMs)
   }
 

@@ -66,6 +66,24 @@ export class RefreshWitness {
     if (before.intentHash !== null) this.#world.count('interrupted refresh found')
   }
 
+  /** Whether anybody took the lease of a row in that time. */
+  wasTaken(rowId: string, fromMs: number, toMs: number): boolean {
+    return [...this.#attempts.values()].some(
+      (one) => one.rowId === rowId && one.takenAt > fromMs && one.takenAt < toMs,
+    )
+  }
+
+  /** Whether a process has waited for an answer about a row since before then. */
+  isBusy(process: VaultProcess, rowId: string, sinceMs: number): boolean {
+    return this.requests.some(
+      (one) =>
+        one.process === process &&
+        one.attempt?.rowId === rowId &&
+        one.sentAt < sinceMs &&
+        (one.outcome === 'pending' || one.endedAt > sinceMs),
+    )
+  }
+
   /** An intent was written. */
   intended(owner: string, hash: string): void {
     const attempt = this.#attempts.get(owner)

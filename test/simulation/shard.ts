@@ -94,6 +94,8 @@ function mutate(wanted: Mutation | undefined): () => void {
 
 async function runSeeds({ from, to, step, until, trace }: SeedsWork, mutation?: Mutation): Promise<void> {
   const { runSeed } = await import('./run.ts')
+  // Thousands of errors are made and caught in a world: their stacks cost more than all else.
+  if (trace !== true) Error.stackTraceLimit = 0
   let report = emptyReport()
   for (let seed = from; seed <= to; seed += step) {
     const outcome = await runSeed(seed, { breakStore: mutation?.store, trace })
