@@ -47,6 +47,7 @@ export function addAudit(program: Command, act: Act): void {
   const audit = program
     .command('audit')
     .description('read the audit log, and check whether somebody tampered with it')
+    .addHelpText('after', example('toolgrant audit', 'toolgrant audit verify'))
   const list = audit
     .command('list', { isDefault: true })
     .description('list the newest lines, the newest last: who used or changed which connection')

@@ -7,6 +7,7 @@ export function addKeys(program: Command, act: Act): void {
   const keys = program
     .command('keys')
     .description('list, add, change and retire the keys that the vault is sealed with')
+    .addHelpText('after', example('toolgrant keys', 'toolgrant keys add'))
   keys
     .command('list', { isDefault: true })
     .description('list the keys: which seals, where each is, how much it seals; no secrets')
