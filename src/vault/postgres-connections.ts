@@ -4,7 +4,8 @@ import type { DatabaseClock } from './postgres-clock.ts'
 import type { PostgresDatabase } from './postgres-database.ts'
 import { failureOf, isForeignKey } from './postgres-errors.ts'
 import { columns, grantParameters, toHistoryEntry, toRow, toTokenRow, type Values } from './postgres-rows.ts'
-import type { Statement, Statements } from './postgres-statements.ts'
+import type { Statement } from './postgres-statement.ts'
+import type { Statements } from './postgres-statements.ts'
 import type {
   ConnectionRow,
   Grant,

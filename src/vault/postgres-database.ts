@@ -15,7 +15,7 @@ import {
 } from './postgres-errors.ts'
 import { PostgresQuery } from './postgres-query.ts'
 import type { Values } from './postgres-rows.ts'
-import type { Statement } from './postgres-statements.ts'
+import type { Statement } from './postgres-statement.ts'
 import { placeName } from './postgres-url.ts'
 import { closedError } from './store-errors.ts'
 

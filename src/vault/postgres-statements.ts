@@ -2,25 +2,11 @@
 // transaction, which a pooler in transaction mode keeps together: what changes a row also writes its history and tells
 // those who listen. https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
 import { columns, historyColumns, rowColumns, tokenColumns } from './postgres-rows.ts'
+import { compile, type Statement } from './postgres-statement.ts'
 import { historyLimit, longestLeaseMs, type RowFilter } from './store.ts'
-
-/** A statement with its parameters in order. */
-export interface Statement {
-  /** Made from the text, since poolers share prepared statements between versions of a program. */
-  readonly name: string
-  readonly text: string
-  /** The names of `$1`, `$2` … */
-  readonly parameters: readonly string[]
-  /** It changes nothing, and so may be run again when a connection broke. */
-  readonly reads: boolean
-}
 
 /** What a store runs, by method. */
 export type Statements = ReturnType<typeof statementsFor>
-
-/** The functions that statements call; `unnest` of several arrays is syntax, and finds its own. */
-const functions =
-  /(?<![.\w])(clock_timestamp|count|current_setting|floor|format|length|max|min|pg_notify|pg_sleep|set_config)\(/g
 
 /** Entries of a history are trimmed once in so many. */
 const trimEvery = 16
@@ -374,25 +360,6 @@ function auditLog({ write, read }: Writing) {
         WHERE :first::bigint = head.seq + 1 RETURNING seq)
       ${changed('appended')}`),
   }
-}
-
-/**
- * `:name` becomes `$1`, `$2` …; `$.` the schema. Functions are named with theirs, and operators are given the very types
- * that they are made for: where others may create in a schema of the search path, a rival that fits better would be run as
- * the vault's role (https://www.postgresql.org/docs/current/typeconv-func.html).
- */
-function compile(sql: string, schema: string, reads: boolean): Statement {
-  const parameters: string[] = []
-  const text = sql
-    .replaceAll('$.', `${schema}.`)
-    .replace(functions, 'pg_catalog.$1(')
-    .replace(/(?<![:\w]):(\w+)/g, (_, name: string) => {
-      if (!parameters.includes(name)) parameters.push(name)
-      return `$${parameters.indexOf(name) + 1}`
-    })
-    .replace(/\s+/g, ' ')
-  const hash = process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex')
-  return { name: `toolgrant_${hash.slice(0, 20)}`, text, parameters, reads }
 }
 
 /** Listings differ in what they are narrowed by: each kind is made once. */
