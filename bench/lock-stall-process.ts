@@ -33,6 +33,7 @@ async function run({ path, role, forMs }: StallOrder): Promise<void> {
     waits.push(performance.now() - began)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
+  await new Promise((resolve) => setTimeout(resolve, 50)) // until the last stall is noticed too
   const stall: Stall = {
     longestStallMs: loop(),
     longestRefusalMs: statements.refusalMs,
