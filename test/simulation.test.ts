@@ -55,8 +55,9 @@ describe('a vault that is broken on purpose', () => {
   const played = new Set(Object.values(scenarios).map(({ undone }) => undone))
   const others = Object.entries(mutations).filter(([name]) => !played.has(name))
 
-  it.concurrent.each(others)('%s', async (name, { caughtBy }) => {
-    const { failed } = await runShards({ from: 1, to: 200, shards: 1, mutation: name, until: caughtBy })
+  it.concurrent.each(others)('%s', async (name, { caughtBy, from = 1 }) => {
+    const seeds = { from, to: from + 200, shards: 1 }
+    const { failed } = await runShards({ ...seeds, mutation: name, until: caughtBy })
     const noticed = failed.map(({ violation }) => violation.invariant)
     expect(noticed.filter((id) => caughtBy.includes(id))).toHaveLength(1)
   })

@@ -17,12 +17,16 @@ export interface Call {
   number: number
   process: VaultProcess
   slot: Slot
-  /** `token`, or another method of the vault. */
+  /** `token`, `source`, or another method of the vault. */
   name: string
   request: TokenRequest & { scopes?: readonly string[] }
   startedAt: number
   /** The row when it began. */
   row: ConnectionRow | undefined
+}
+
+function isRead({ name }: Call): boolean {
+  return name === 'token' || name === 'source'
 }
 
 /** The witness. */
@@ -71,6 +75,9 @@ export class CallerWitness {
     const leftMs = (expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - process.vaultClock
     if (leftMs <= 0) this.#violate('fresh', call, `gets a token that ended ${-leftMs} ms ago`)
     if (accessToken === request.rejected) this.#violate('fresh', call, 'gets the token that was refused')
+    const goneMs = call.startedAt - (issued?.grant.goneAt ?? Number.POSITIVE_INFINITY)
+    if (goneMs > (call.name === 'source' ? 60_100 : 0))
+      this.#violate('stale', call, `gets ${accessToken}, ${goneMs} ms after its grant was given up`)
     if (request.scopes?.some((scope) => !scopes.includes(scope)))
       this.#violate('fresh', call, `gets only ${scopes.join(' ')}`)
   }
@@ -114,7 +121,7 @@ export class CallerWitness {
     if (!(error instanceof StoreError || error instanceof RefreshFailedError)) return 'error'
     if (this.#recovered) return 'recovery'
     if (error instanceof StoreError) return this.#hadTrouble(call, error) ? undefined : 'error'
-    return call.name === 'token' && this.#hadValidToken(call, now) ? 'served' : undefined
+    return isRead(call) && this.#hadValidToken(call, now) ? 'served' : undefined
   }
 
   /** In the end none may be left. */

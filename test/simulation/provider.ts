@@ -20,6 +20,8 @@ export interface SimulatedGrant {
   endSentAt: number
   /** When the vault had it in the store. */
   keptAt: number | undefined
+  /** When the vault gave it up: disconnected, or another consent took its place. */
+  goneAt: number | undefined
   refreshTokens: IssuedRefreshToken[]
 }
 
@@ -78,7 +80,7 @@ export class SimulatedProvider {
     const number = this.grants.length + 1
     const grant = {
       ...{ number, provider: this, slot, scopes, ended: undefined, endedAt: 0, endSentAt: 0 },
-      ...{ keptAt: undefined, refreshTokens: [] },
+      ...{ keptAt: undefined, goneAt: undefined, refreshTokens: [] },
     }
     this.grants.push(grant)
     return this.#issueAccess(this.#issueRefresh(grant))

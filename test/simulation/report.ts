@@ -5,6 +5,9 @@ import type { FailedSeed, ToldWorld } from './shard.ts'
 
 type Print = (text: string) => void
 
+/** Lines of a trace that say little of why. */
+const humdrum = /store\.(nextDue|appendAudit|auditHead|auditLines|touch|keys|getMeta|extendLease .* -> true)/
+
 /** Counters, in groups. */
 export function printCoverage(coverage: Readonly<Record<string, number>>, print: Print): void {
   const groups = new Map<string, string[]>()
@@ -21,7 +24,7 @@ export function printFailure({ seed, violation }: FailedSeed, small: ToldWorld, 
   print(`\nSeed ${seed} breaks ${invariant}: ${invariants[invariant]}`)
   print(`  ${what}`)
   print(`  made smaller: ${small.faults.map(faultWords).join(', ') || 'no fault'}; ${parameterWords(small)}`)
-  for (const line of small.trace.slice(-40)) print(`  ${line}`)
+  for (const line of small.trace.filter((one) => !humdrum.test(one)).slice(-40)) print(`  ${line}`)
   print(`  npm run simulate -- --seed ${seed} --trace`)
 }
 

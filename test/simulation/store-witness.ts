@@ -123,6 +123,7 @@ export class StoreWitness {
   #judge(applied: Applied): void {
     const { name, before, after, args, result, process } = applied
     this.#judgeGeneration(applied)
+    if (name === 'putGrant' ? result === true : name === 'markRevoked') this.#gone(before)
     if (name === 'putGrant' && result === true && after !== undefined)
       this.#judgeTokens(process, before, after)
     if (before === undefined || after === undefined || name === 'putGrant') return
@@ -144,6 +145,12 @@ export class StoreWitness {
       this.#world.refreshWitness.overruled(String(args[1]))
     if (name === 'markNeedsReconnect' && result === true)
       this.#world.losses.declaredDead(process, before, after)
+  }
+
+  /** The grant of a row is over for the vault. */
+  #gone(row: Row): void {
+    const grant = row && this.issued(row)?.grant
+    if (grant !== undefined) grant.goneAt ??= this.#world.scheduler.ms
   }
 
   #judgeGeneration(applied: Applied): void {

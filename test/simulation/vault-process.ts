@@ -154,7 +154,7 @@ export class VaultProcess implements Actor {
       0,
       () => {
         if (this.vault === undefined) return
-        const call = this.#world.callers.begin(this, slot, 'token', request)
+        const call = this.#world.callers.begin(this, slot, cached ? 'source' : 'token', request)
         const { address } = slot
         const { vault } = this
         const read = async () =>
