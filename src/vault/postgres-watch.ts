@@ -163,7 +163,7 @@ class HistoryWatch {
         const entries = await this.#parts.entries([...new Set(batch.map(([seq]) => seq))])
         const bySeq = new Map(entries.map((entry) => [entry.seq, entry]))
         for (const [seq, count] of batch) this.#hearOf(bySeq.get(seq), count)
-        if (batch.some(([seq]) => !bySeq.has(seq))) await this.#missed(batch)
+        await this.#miss(batch.filter(([seq]) => !bySeq.has(seq)))
       } catch {
         this.#broke(this.#client) // The table cannot be read: these are caught up with later.
       }
@@ -179,9 +179,10 @@ class HistoryWatch {
   }
 
   /** Entries that are gone, with their user, before they were read; not any number that somebody made up. */
-  async #missed(batch: readonly (readonly [seq: number, count: number])[]): Promise<void> {
+  async #miss(missing: readonly (readonly [seq: number, count: number])[]): Promise<void> {
+    if (missing.length === 0) return
     const last = Math.max(this.#last, await this.#parts.lastEntry())
-    if (batch.some(([seq]) => seq > 0 && Math.abs(seq - last) < slack)) this.#parts.onGap()
+    if (missing.some(([seq]) => seq > 0 && Math.abs(seq - last) < slack)) this.#parts.onGap()
   }
 
   #give(entry: HistoryEntry | undefined, count: number): void {

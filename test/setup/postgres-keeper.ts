@@ -43,7 +43,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 async function handle(task: KeeperTask): Promise<void> {
   if ('halt' in task) return halt(task.halt)
-  if ('resume' in task) return server?.start()
+  if ('resume' in task) return resume()
   port = await freePort()
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: data, ...task.start }
   reachableBinaries()
@@ -59,6 +59,19 @@ async function handle(task: KeeperTask): Promise<void> {
   chmodSync(folder, 0o755) // as root, the server runs as another user
   await server.initialise()
   await server.start()
+}
+
+/** A crashed server's processes let go of its memory a moment after it: until then PostgreSQL refuses to start. */
+async function resume(): Promise<void> {
+  for (const end = Date.now() + 10_000; ; ) {
+    log.length = 0
+    try {
+      return await server?.start()
+    } catch (error) {
+      if (Date.now() > end || !log.join('').includes('is still in use')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
 }
 
 async function halt(how: 'fast' | 'immediate'): Promise<void> {
