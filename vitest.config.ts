@@ -17,6 +17,7 @@ export default defineConfig({
         test: {
           name: 'whole',
           include: ['test/**/*.test.ts'],
+          maxWorkers: 2,
           globalSetup: ['test/setup/machine.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
