@@ -81,8 +81,7 @@ export class Losses {
       this.#world.violate('loss', `${row.user} lost ${held.token}; unsaved answers: ${numbers || 'none'}`)
       return
     }
-    if (graceMs > 0 && causes.every((cause) => cause === 'sender died'))
-      this.#judgeGrace(row, spoiled, graceMs)
+    if (graceMs > 0) this.#judgeGrace(row, spoiled, graceMs)
     this.#world.lost.push({ cause: first, graceMs })
     this.#world.count(`lost: ${first}, ${graceMs === 0 ? 'no grace' : 'grace over'}`)
   }
@@ -91,14 +90,21 @@ export class Losses {
   #judgeGrace(row: ConnectionRow, spoiled: readonly RefreshRequest[], graceMs: number): void {
     const { parameters, refreshWitness } = this.#world
     const at = Math.max(...spoiled.map(({ carriedOutAt = 0 }) => carriedOutAt))
-    const died = Math.max(...spoiled.map(({ process }) => process.crashedAt ?? 0))
-    const [fromMs, toMs] = [Math.max(at, died) + parameters.leaseMs + 5000, at + graceMs - 5000]
+    const free = Math.max(...spoiled.map((request) => this.#freeAt(request)))
+    const [fromMs, toMs] = [Math.max(at, free) + 5000, at + graceMs - 5000]
     const tried = refreshWitness.wasTaken(row.id, at + 1, toMs)
     if (tried || fromMs > toMs || parameters.ownClock) return
     if (this.#world.hadWeather(row.provider, at - 60_000, toMs)) return
     const idle = this.#world.processes.find((process) => this.#wasIdle(process, row.id, fromMs, toMs))
     if (idle !== undefined)
       this.#world.violate('loss', `${idle.name} left ${row.user} alone while there was a grace`)
+  }
+
+  /** From when on somebody else could take the row: its sender knew that the answer was lost, or died. */
+  #freeAt({ process, outcome, endedAt }: RefreshRequest): number {
+    if (outcome === 'failed' || outcome === 'unknown') return endedAt
+    const { crashedAt } = process
+    return crashedAt === undefined ? Number.POSITIVE_INFINITY : crashedAt + this.#world.parameters.leaseMs
   }
 
   /** It kept connections fresh all that time, and could. */

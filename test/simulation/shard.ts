@@ -38,7 +38,7 @@ export interface FailedSeed {
 }
 
 /** One world, told in full. */
-export type ToldWorld = Pick<Outcome, 'parameters' | 'violations' | 'faults' | 'trace'>
+export type ToldWorld = Pick<Outcome, 'parameters' | 'violations' | 'coverage' | 'faults' | 'trace'>
 
 /** What a shard says now and then, and in the end. */
 export interface ShardReport {
@@ -128,8 +128,8 @@ async function shrinkSeed({ seed, violation }: FailedSeed, mutation?: Mutation):
   parentPort?.postMessage({ ...emptyReport(), worlds: [told(outcome)], done: true })
 }
 
-function told({ parameters, violations, faults, trace }: Outcome): ToldWorld {
-  return { parameters, violations, faults, trace }
+function told({ parameters, violations, coverage, faults, trace }: Outcome): ToldWorld {
+  return { parameters, violations, coverage, faults, trace }
 }
 
 function add(report: ShardReport, outcome: Outcome, which: Omit<FailedSeed, 'violation'>): void {
