@@ -16,8 +16,11 @@ export interface SqliteStoreOptions extends LockQueueOptions {
   now?: (() => number) | undefined
 }
 
-/** Pages held in memory, per open file. Not mapped: a file that shrinks under a map kills the process (SIGBUS). */
-const pageCacheKiB = 16 * 1024
+/**
+ * Pages held in memory, per open file, at most: those of some hundred thousand connections. Not mapped: a file that
+ * shrinks under a map kills the process (SIGBUS).
+ */
+const pageCacheKiB = 64 * 1024
 /** Somebody's write moves so many pages from the log into the file: fewer at a time hold that process up for less. */
 const checkpointPages = 250
 
