@@ -351,7 +351,7 @@ describe('the store', () => {
 
 describe('against oidc-provider', () => {
   it('connects a provider of which only the issuer is known, refreshes and revokes', async () => {
-    const oidc = await startOidcServer({ accessTokenSeconds: 1 })
+    const oidc = await startOidcServer({ accessTokenSeconds: 3 })
     const { clientId, clientSecret } = oidc.confidentialClient
     acme.secrets.add(clientSecret)
     await folder.write('toolgrant.toml', `[providers.real]\nissuer = "${oidc.issuer}"\n`)
@@ -361,7 +361,7 @@ describe('against oidc-provider', () => {
     const [url = ''] = await running.stderrHas(/http:\/\/127\.0\.0\.1:\d+\/auth\S+/)
     await oidc.visit(url)
     expect((await running.end).code).toBe(0)
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await new Promise((resolve) => setTimeout(resolve, 3100))
     const host = new URL(oidc.issuer).host
     const args = ['fetch', 'real', `${oidc.issuer}/me`, '--allow-host', host, '--user', 'ada']
     const fetched = await folder.run(args, { env })

@@ -1,7 +1,7 @@
 // Several vaults on one real PostgreSQL: what each hears of the others, what they forget because of it, and how their
 // schedulers share the work.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { TokenSet } from '../src/oauth/index.ts'
+import { TokenSet, type TokenSource } from '../src/oauth/index.ts'
 import { generateKey } from '../src/seal.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../src/testing/index.ts'
 import { Vault, type VaultEvent } from '../src/vault/index.ts'
@@ -62,6 +62,13 @@ async function until(condition: () => boolean): Promise<void> {
     if (Date.now() > end) throw new Error('it did not happen')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
+}
+
+/** Whether a source still has that token set at hand; else it reads, and what comes of that does not matter here. */
+function servesFromMemory(source: TokenSource, tokens: TokenSet): boolean {
+  const served = source.token()
+  if (served instanceof Promise) served.catch(() => {})
+  return served === tokens
 }
 
 const story = (events: readonly VaultEvent[]) =>
@@ -136,7 +143,7 @@ it('a vault whose line to the database breaks forgets what it held, and hears ag
   expect(source.token()).toBe(first)
   proxy.cut()
   await one.vault.refresh(ada, { force: true })
-  await until(() => source.token() !== first)
+  await until(() => !servesFromMemory(source, first))
   expect((await source.token()).accessToken).not.toBe(first.accessToken)
   await one.vault.disconnect(ada)
   await until(() => other.heard.at(-1)?.type === 'revoked')
