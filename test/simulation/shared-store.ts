@@ -8,8 +8,6 @@ import type { World } from './world.ts'
 
 type Method = (...args: unknown[]) => unknown
 
-const never = new Promise<never>(() => {})
-
 /** The store for one process. */
 export function storeOf(process: VaultProcess, world: World): Store {
   const steps = new StoreSteps(process, world)
@@ -136,7 +134,8 @@ class StoreSteps {
 
   #crash(why: string): Promise<never> {
     this.#process.crash(why)
-    return never
+    // A new one each time: what waits for a promise is held by it.
+    return new Promise(() => {})
   }
 
   #loseLease(args: readonly unknown[]): void {
