@@ -1,6 +1,6 @@
 // What SQLite's and the file system's error codes mean for whoever runs a vault. [Node]
 // https://www.sqlite.org/rescode.html
-import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type ErrorCode, StoreError } from '../errors.ts'
 
@@ -53,6 +53,7 @@ export function isForeignKey(error: unknown): boolean {
 
 /** The {@link StoreError} for what SQLite or the file system threw; any other error unchanged. */
 export function storeError(error: unknown, path: string): unknown {
+  if (isUnsafeNumber(error)) return alteredError(path, error)
   const code = diagnose(error, path)
   if (code === undefined) return error
   const reason = error instanceof Error && 'errstr' in error ? String(error.errstr) : systemCode(error)
@@ -61,6 +62,37 @@ export function storeError(error: unknown, path: string): unknown {
     `The vault at ${path} cannot be used (${reason}). ${nextSteps[code]} Nothing stored was lost.`,
     { cause: error },
   )
+}
+
+/** `node:sqlite` reads no integer above 2^53. */
+function isUnsafeNumber(error: unknown): boolean {
+  return error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
+}
+
+function alteredError(path: string, cause: unknown): StoreError {
+  return new StoreError(
+    'store_corrupt',
+    `A row of the vault at ${path} holds a number that no toolgrant writes: it was damaged, or somebody altered it. Restore a backup, and find out who writes to the file. Nothing was changed.`,
+    { cause },
+  )
+}
+
+/**
+ * Refuses what SQLite would open, or wait for, without a word of what it is.
+ *
+ * @throws {StoreError} with that code: there is something, and it is no file.
+ */
+export function assertFile(path: string, code: 'store_unavailable' | 'store_corrupt'): void {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats === undefined || stats.isFile()) return
+  throw new StoreError(code, `${path} is ${kindOf(stats)}, and a vault is a file. Name another path.`)
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a folder'
+  if (stats.isFIFO()) return 'a named pipe'
+  if (stats.isSocket()) return 'a socket'
+  return 'a device'
 }
 
 function diagnose(error: unknown, path: string): ErrorCode | undefined {

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs'
 import { open, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StoreError } from '../errors.ts'
+import { assertFile } from './sqlite-errors.ts'
 import { applicationId, migrations } from './sqlite-schema.ts'
 import type { VaultFile, VaultPlace } from './vault-place.ts'
 
@@ -13,7 +14,7 @@ export async function lookAtFile(path: string): Promise<VaultPlace> {
   const stats = await found(path)
   if (stats === undefined) return { ...place, exists: false }
   // A pipe or a device: nothing to read, and nobody should change its mode.
-  if (!stats.isFile()) throw noVault(path)
+  assertFile(path, 'store_corrupt')
   const file = await describe(path)
   if (stats.size === 0) return { ...place, exists: false, file }
   const schema = file.walBytes > 0 ? await schemaThroughLog(path) : await schemaInHeader(path)

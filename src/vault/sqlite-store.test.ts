@@ -1,4 +1,5 @@
 // The SQLite store keeps the contract of every store, and what is its own: modes, locks, migrations, diagnoses.
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -293,10 +294,38 @@ describe('diagnoses', () => {
     expect(error).toMatchObject({ name: 'StoreError', code: 'store_corrupt' })
   })
 
-  it('a folder in place of the file is store_unavailable', async () => {
+  it('a number that no toolgrant writes is store_corrupt, wherever it is read', async () => {
+    const path = newPath()
+    const store = await openStore(path)
+    await store.putGrant(grant)
+    await store.appendAudit('t', [{ seq: 1, at: 1, entry: '{}', hash: Uint8Array.of(1) }])
+    const other = new DatabaseSync(path)
+    other.exec('UPDATE audit SET seq = 9007199254740993; UPDATE connection SET expires_at = 9007199254740993')
+    other.close()
+    const reads = [() => store.auditLines('t', 0, 10), () => store.auditHead('t'), () => store.get('id-1')]
+    for (const read of reads) {
+      const error = await failure(async () => read())
+      expect(error).toMatchObject({ name: 'StoreError', code: 'store_corrupt' })
+      expect(error.message).toContain(path)
+      expect(error.message).toContain('somebody altered it')
+    }
+    store.close()
+  })
+
+  it('what is no file is store_unavailable, and named', async () => {
     const path = newPath()
     mkdirSync(path, { recursive: true })
-    expect(await failure(() => openSqliteStore(path))).toMatchObject({ code: 'store_unavailable' })
+    const pipe = `${path}.pipe`
+    execFileSync('mkfifo', [pipe])
+    for (const [place, kind] of [
+      [path, 'a folder'],
+      [pipe, 'a named pipe'],
+      ['/dev/null', 'a device'],
+    ] as const) {
+      const error = await failure(() => openSqliteStore(place))
+      expect(error).toMatchObject({ name: 'StoreError', code: 'store_unavailable' })
+      expect(error.message).toContain(`${place} is ${kind}`)
+    }
   })
 
   it('a file in place of the folder is store_unavailable', async () => {

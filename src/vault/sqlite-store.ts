@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SqliteConnections } from './sqlite-connections.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
+import { assertFile } from './sqlite-errors.ts'
 import { LockQueue, type LockQueueOptions } from './sqlite-lock.ts'
 import { keyColumns, toAuditLine, toStoredKey } from './sqlite-rows.ts'
 import { migrate } from './sqlite-schema.ts'
@@ -52,7 +53,8 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
  */
 function createFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
+  if (existsSync(path)) assertFile(path, 'store_unavailable')
+  else closeSync(openSync(path, 'a', 0o600))
 }
 
 function configure(database: DatabaseSync): void {
