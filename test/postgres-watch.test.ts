@@ -1,5 +1,8 @@
 // Hearing of what other processes commit: LISTEN on a real server, over connections that break, stand still and come back.
+import { type AddressInfo, createServer } from 'node:net'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { StoreError } from '../src/errors.ts'
 import { openPostgresStore, type PostgresStoreOptions } from '../src/vault/postgres-store.ts'
 import type { HistoryEntry, Store } from '../src/vault/store.ts'
 import { answer, grant, key, outage, thrown } from '../src/vault/store-fixture.contract.ts'
@@ -59,6 +62,19 @@ const listeners = async () => {
     `SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'toolgrant'`,
   )
   return rows[0]?.['count']
+}
+/** How many statements wait for a lock. */
+const waiting = async () => {
+  const rows = await database.sql(
+    `SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  )
+  return rows[0]?.['count']
+}
+/** ReadyForQuery and ErrorResponse: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+const ready = 'Z\0\0\0\x05I'
+const refusal = (state: string, words: string) => {
+  const fields = `SERROR\0C${state}\0M${words}\0\0`
+  return `E\0\0\0${String.fromCharCode(fields.length + 4)}${fields}${ready}`
 }
 
 describe('a watch', () => {
@@ -202,10 +218,45 @@ describe('a watch whose connection', () => {
     await expect.poll(() => types(watched), { timeout: 10_000 }).toEqual(['connected'])
   })
 
+  it('breaks again while it catches up is made anew once, and leaves nothing behind', async () => {
+    const options = { statementTimeoutMs: 500 }
+    const [watcher, writer] = [await open(`&listen=${proxy.host}`, options), await open()]
+    const watched = await watch(watcher)
+    const locker = new pg.Client(database.url)
+    await locker.connect()
+    await locker.query(`BEGIN; LOCK TABLE ${schema}.history IN ACCESS EXCLUSIVE MODE`)
+    proxy.cut()
+    await expect.poll(waiting, { timeout: 5000 }).toBeGreaterThan(0)
+    proxy.cut() // and the reading of what was missed fails, too
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await locker.end()
+    await writer.putGrant(grant())
+    await expect.poll(() => types(watched), { timeout: 10_000 }).toEqual(['connected'])
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await Promise.all([watcher.close(), writer.close()])
+    await expect.poll(listeners).toBe(0)
+  })
+
   it('cannot be made at first: that is thrown', async () => {
     const store = await open('&listen=127.0.0.1:1')
     await expect(watch(store)).rejects.toMatchObject({ code: 'store_unavailable' })
     expect(await store.putGrant(grant())).toBe(true)
+  })
+
+  it('leads to a standby, which keeps no listeners: that is thrown in words', async () => {
+    const standby = createServer((socket) => {
+      socket.once('data', () => {
+        socket.write(`R\0\0\0\x08\0\0\0\0${ready}`)
+        socket.once('data', () => socket.write(refusal('25006', 'cannot execute LISTEN during recovery')))
+      })
+    })
+    await new Promise<void>((resolve) => standby.listen(0, '127.0.0.1', resolve))
+    const { port } = standby.address() as AddressInfo
+    const store = await open(`&listen=127.0.0.1:${port}`)
+    const error = await watch(store).catch((cause: unknown) => cause)
+    expect(error).toBeInstanceOf(StoreError)
+    expect(error).toMatchObject({ code: 'store_read_only', message: expect.stringContaining(`${port}`) })
+    standby.close()
   })
 
   it('is ended by the server again and again is made anew each time, and the process lives', async () => {

@@ -182,7 +182,10 @@ class PostgresStore extends PostgresConnections implements Store {
     onGap: () => void,
   ): Promise<(() => Promise<void>) | undefined> {
     const place = this.#setting.plan.place.listen ?? this.#setting.plan.place
-    const end = place === 'none' ? undefined : await watchHistory(this.#watchParts(place, listener, onGap))
+    if (place === 'none') return undefined
+    const end = await watchHistory(this.#watchParts(place, listener, onGap)).catch((error: unknown) => {
+      throw storeError(error, placeName(place), place.password?.())
+    })
     if (end === undefined) return undefined
     if (this.#closed) await end()
     this.#watches.add(end)
@@ -210,11 +213,7 @@ class PostgresStore extends PostgresConnections implements Store {
       ...{ channel, heartbeatMs, listener, onGap },
       connect: async () => {
         if (this.#closed) throw closedError()
-        try {
-          return (await connect(pg, toListen)).client
-        } catch (error) {
-          throw storeError(error, placeName(place), place.password?.())
-        }
+        return (await connect(pg, toListen)).client
       },
       tell: async (payload) => void (await this.database.change(tell, { payload })),
       entries: async (seqs) => (await this.database.run(entries, { seqs })).map(toHistoryEntry),

@@ -40,7 +40,7 @@ const mostBatches = 20
  * Begins to watch.
  *
  * @returns what ends it; `undefined` when notifications do not arrive here: a pooler in between keeps no session.
- * @throws what connecting throws.
+ * @throws what connecting and listening throw.
  */
 export async function watchHistory(parts: WatchParts): Promise<(() => Promise<void>) | undefined> {
   const watch = new HistoryWatch(parts)
@@ -56,6 +56,8 @@ class HistoryWatch {
   #feeling = false
   #heartbeat: NodeJS.Timeout | undefined
   #pause: NodeJS.Timeout | undefined
+  /** One connection at a time is made anew, also when it breaks before it has caught up. */
+  #resuming = false
   #ended = false
   #failures = 0
   /** Notified and not yet delivered, in order: number and count. */
@@ -210,7 +212,7 @@ class HistoryWatch {
     this.#holding = true
     void this.#drop()
     this.#parts.onGap()
-    this.#again()
+    if (!this.#resuming) this.#again()
   }
 
   #again(): void {
@@ -220,16 +222,21 @@ class HistoryWatch {
   }
 
   async #resume(): Promise<void> {
-    try {
-      await this.#delivering
-      if (!(await this.#listen())) throw new Error('nothing arrives')
-      await this.#catchUp()
-      this.#failures = 0
-      this.#release()
-    } catch {
-      await this.#drop()
-      if (!this.#ended) this.#again()
-    }
+    this.#resuming = true
+    const isBack = await this.#comeBack().catch(() => false)
+    if (!isBack) await this.#drop()
+    this.#resuming = false
+    if (this.#ended) return
+    if (!isBack) return this.#again()
+    this.#failures = 0
+    this.#release()
+  }
+
+  async #comeBack(): Promise<boolean> {
+    await this.#delivering
+    if (!(await this.#listen())) return false
+    await this.#catchUp()
+    return this.#ready
   }
 
   /** Delivers what was missed as far as that can be told, and says that something may have been. */
