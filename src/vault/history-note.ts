@@ -67,6 +67,12 @@ export interface NeedsReconnectNote extends FailureWords, WrittenAt {
   interrupted: boolean
 }
 
+/** A lease had run out, and another process took it. Written by the store itself. */
+export interface LeaseTakenOverNote {
+  /** Whether its last owner had a refresh under way. */
+  intent: boolean
+}
+
 /** The connection was disconnected and deleted. */
 export interface RevokedNote {
   /** What was called: `vault.disconnect` or `vault.forget`. */
@@ -81,6 +87,7 @@ export interface HistoryNotes {
   refreshed: RefreshedNote
   refresh_failed: RefreshFailedNote
   needs_reconnect: NeedsReconnectNote
+  lease_taken_over: LeaseTakenOverNote
   revoked: RevokedNote
 }
 

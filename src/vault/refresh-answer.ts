@@ -147,10 +147,11 @@ export class RefreshAnswer {
 }
 
 /**
- * Whether a row's tokens were saved by a process that stood still: it said so, or stood still in the very saving, after
- * another had found the grant dead.
+ * Whether two processes may have spent the refresh token that brought a row's tokens, so that the provider may have ended
+ * the grant for it: they were saved by a process that stood still (it said so, or stood still in the very saving, after
+ * another had found the grant dead); or by one that took over from a process that may have been about to send.
  */
-export async function wasSavedLate(
+export async function mayBeSpentTwice(
   store: Pick<Store, 'history'>,
   { id, generation }: ConnectionRow,
 ): Promise<boolean> {
@@ -158,7 +159,8 @@ export async function wasSavedLate(
   const at = entries.findLastIndex((entry) => entry.type === 'refreshed' && entry.generation === generation)
   const [before, entry] = [entries[at - 1], entries[at]]
   if (entry === undefined) return false
-  return before?.type === 'needs_reconnect' || readHistoryNote(entry, 'refreshed')?.late === true
+  if (before?.type === 'needs_reconnect' || readHistoryNote(entry, 'refreshed')?.late === true) return true
+  return before?.type === 'lease_taken_over' && readHistoryNote(before, 'lease_taken_over')?.intent === true
 }
 
 /** What history says of the refresh that brought a row's tokens; `undefined` when a consent did. */

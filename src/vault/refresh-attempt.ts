@@ -7,7 +7,7 @@ import { needsReconnect } from './connection-errors.ts'
 import { failureWords } from './failure-words.ts'
 import { historyNote } from './history-note.ts'
 import type { Pass } from './provider-gate.ts'
-import { RefreshAnswer, storedWithin, takeoverMs, untilStored, wasSavedLate } from './refresh-answer.ts'
+import { mayBeSpentTwice, RefreshAnswer, storedWithin, takeoverMs, untilStored } from './refresh-answer.ts'
 import { backOffMs, diagnose, diagnoseUnsent } from './refresh-failure.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
@@ -177,7 +177,7 @@ export class RefreshAttempt {
     const { store, record } = this.#parts
     const { row, owner } = this.#lease
     const { id, generation } = row
-    const wasInterrupted = interrupted || (await this.#wasSavedLate())
+    const wasInterrupted = interrupted || (await this.#wasSpentTwice())
     const reason = wasInterrupted ? 'interrupted' : diagnose(error).reason
     const failure = needsReconnect(row, reason, JSON.parse(row.scopes), error)
     const note = historyNote('needs_reconnect', {
@@ -226,10 +226,10 @@ export class RefreshAttempt {
     return this.#lease.row.intentHash === fingerprint(refreshToken) && refreshTokenRotation !== false
   }
 
-  /** The refused token was saved by a process that stood still, after another had spent the one before it. */
-  async #wasSavedLate(): Promise<boolean> {
+  /** The refused token replaced one that two processes may have spent. */
+  async #wasSpentTwice(): Promise<boolean> {
     try {
-      return await wasSavedLate(this.#parts.store, this.#lease.row)
+      return await mayBeSpentTwice(this.#parts.store, this.#lease.row)
     } catch {
       return false
     }

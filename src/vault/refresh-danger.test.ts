@@ -286,6 +286,26 @@ describe('a refusal that comes after a double spend that we know of', () => {
     first.catch(() => {})
   })
 
+  it('was the sender of a token that had been replaced, who has not heard yet', async () => {
+    const world = new World()
+    const row = await world.connect()
+    const [one, two] = [world.process(), world.process()]
+    const first = caught(one.refresher.refresh(row))
+    await settle()
+    const second = two.refresher.refresh(row)
+    await world.pass(2500, two)
+    only(two.requests).answer(tokensOf(2, world.storeTime, world.storeTime + 1))
+    await second
+    const again = caught(two.refresher.refresh(await world.row()))
+    await settle()
+    two.requests[1]?.fail(refused('invalid_grant'))
+    await again
+    expect(await world.row()).toMatchObject({ status: 'needs_reconnect', reason: 'interrupted' })
+    only(one.requests).fail(refused('invalid_grant'))
+    await world.pass(100, one)
+    await first
+  })
+
   it('was the sender of a token that had been replaced', async () => {
     const world = new World()
     const row = await world.connect()
