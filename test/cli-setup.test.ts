@@ -72,6 +72,28 @@ describe('where there is no vault yet', () => {
   })
 })
 
+describe('what is about connections or keys, where there is no vault yet', () => {
+  it.each([
+    { arguments: ['connections'], code: 0, stdout: '' },
+    { arguments: ['audit'], code: 0, stdout: '' },
+    { arguments: ['audit', 'verify'], code: 0, stdout: '' },
+    { arguments: ['audit', 'head'], code: 0, stdout: '0:\n' },
+    { arguments: ['audit', 'export'], code: 0, stdout: '' },
+    { arguments: ['forget', 'ada', '--yes'], code: 0, stdout: '' },
+    { arguments: ['token', 'github'], code: 3, stdout: '' },
+    { arguments: ['disconnect', 'github'], code: 3, stdout: '' },
+    { arguments: ['fetch', 'github', '/user'], code: 3, stdout: '' },
+    { arguments: ['keys', 'rotate'], code: 2, stdout: '' },
+    { arguments: ['keys', 'retire', '0f1e2d3c4b5a6978'], code: 2, stdout: '' },
+  ])('$arguments makes none, and no key', async ({ arguments: words, code, stdout }) => {
+    await using empty = await CliFolder.make('')
+    const run = await empty.run(words)
+    expect(run).toMatchObject({ code, stdout })
+    expect(run.stderr).toMatch(/There is no vault yet at .*: the first toolgrant connect makes one/)
+    expect(await readdir(empty.path)).toEqual(['home'])
+  })
+})
+
 describe('help', () => {
   it('has an example for every command, and the exit codes', async () => {
     const { code, stdout, stderr } = await folder.run(['--help'])

@@ -194,7 +194,8 @@ describe('toolgrant keys', () => {
     await using cli = await CliFolder.make('')
     const inFile = { TOOLGRANT_KEY: `file:${join(cli.path, 'vault.key')}` }
     const keys = async (...args: string[]) => cli.run(['keys', ...args], { env: inFile })
-    await cli.run(['connections'], { env: inFile })
+    await cli.write('none.json', '[]')
+    await cli.run(['import', 'none.json'], { env: inFile })
     const listed = await keys('--json')
     const [first] = JSON.parse(listed.stdout)
     expect(first).toMatchObject({
@@ -259,7 +260,8 @@ describe('toolgrant keys', () => {
       0o700,
     )
     await cli.write('own.toml', `[vault]\nkey = "command:${cli.path}/kms"\n`)
-    await cli.run(['connections', '--config', 'own.toml'])
+    await cli.write('none.json', '[]')
+    await cli.run(['import', 'none.json', '--config', 'own.toml'])
     const listed = await cli.run(['keys', 'list', '--config', 'own.toml'])
     expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining('the command "')])
     await cli.write('toolgrant.toml', `[vault]\nkey = "command:${cli.path}/kms"\n`)

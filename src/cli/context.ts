@@ -8,6 +8,7 @@ import {
   loadConfig,
   settingVariables,
 } from '../config/index.ts'
+import { argumentError, StoreError } from '../errors.ts'
 import type { ConnectionAddress, Vault } from '../vault/index.ts'
 import { type Output, printable } from './output.ts'
 
@@ -75,8 +76,24 @@ export class CommandContext {
   async vaultToRead(): Promise<Vault | undefined> {
     const place = await this.#placeOfNone()
     if (place === undefined) return this.vault()
-    this.output.note(printable(`There is no vault yet at ${place}: the first toolgrant connect makes one.`))
+    this.output.note(printable(noVaultText(place)))
     return undefined
+  }
+
+  /** The same for a command that needs connections: when there is none it says so, and goes on with an empty one in memory. */
+  async vaultToUse(): Promise<Vault> {
+    return (await this.vaultToRead()) ?? this.vaultToTry()
+  }
+
+  /**
+   * The same for a command that is about what is in it.
+   *
+   * @throws {TypeError} `invalid_argument`: there is none.
+   */
+  async vaultToChange(): Promise<Vault> {
+    const place = await this.#placeOfNone()
+    if (place !== undefined) throw argumentError(noVaultText(place))
+    return this.vault()
   }
 
   /** The vault if it is there already; else an empty one in memory: for what is only tried. */
@@ -88,8 +105,14 @@ export class CommandContext {
   /** Where the vault would be made, when there is none. */
   async #placeOfNone(): Promise<string | undefined> {
     const { lookAtVault } = await import('../vault/index.ts')
-    const { exists, name } = await lookAtVault({ url: await this.vaultUrl() })
-    return exists ? undefined : name
+    try {
+      const { exists, name } = await lookAtVault({ url: await this.vaultUrl() })
+      return exists ? undefined : name
+    } catch (error) {
+      // It is there, and cannot be looked at, perhaps for this moment only: opening it waits, and tells why not.
+      if (error instanceof StoreError && error.code === 'store_permission') return undefined
+      throw error
+    }
   }
 
   /** The URL of that vault; `undefined`: the file in the data folder. May hold a password. */
@@ -133,6 +156,10 @@ export class CommandContext {
     const key = process.env['TOOLGRANT_KEY']?.trim() ? undefined : clients.vault.key
     return Vault.open({ clients, url, key, actor: 'cli' })
   }
+}
+
+function noVaultText(place: string): string {
+  return `There is no vault yet at ${place}: the first toolgrant connect makes one.`
 }
 
 function systemUser(): string {

@@ -17,7 +17,7 @@ export async function listAudit(
   options: ListAuditOptions,
 ): Promise<ExitCode | undefined> {
   const { output } = context
-  const lines = await (await context.vault()).audit.recent(await filterOf(context, options))
+  const lines = await (await context.vaultToUse()).audit.recent(await filterOf(context, options))
   const heading = ['LINE', 'AT', 'WHO', 'USER', 'DID', 'WITH', 'HOW', 'OUTCOME', 'MS']
   if (output.json) await output.document(lines.map(record))
   else await output.table(heading, lines.map(row))
@@ -31,7 +31,7 @@ export async function exportAudit(
   options: AuditOptions,
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
-  const { audit } = await context.vault()
+  const { audit } = await context.vaultToUse()
   for await (const line of audit.lines(await filterOf(context, options))) {
     signal.throwIfAborted()
     await output.write(`${JSON.stringify(record(line))}\n`)
@@ -42,7 +42,7 @@ export async function exportAudit(
 /** `toolgrant audit head` */
 export async function auditHead(context: CommandContext): Promise<ExitCode | undefined> {
   const { output } = context
-  const head = await (await context.vault()).audit.head()
+  const head = await (await context.vaultToUse()).audit.head()
   if (output.json) await output.document(head)
   else await output.write(`${head.seq}:${head.hash}\n`)
   return undefined
@@ -59,7 +59,7 @@ export async function verifyAudit(
   { expect }: VerifyAuditOptions,
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
-  const verdict = await (await context.vault()).audit.verify({ expect, signal })
+  const verdict = await (await context.vaultToUse()).audit.verify({ expect, signal })
   const { intact, lines, problems, problemCount } = verdict
   if (output.json) await output.document(verdict)
   else for (const problem of problems) await output.write(`${words(problem)}\n`)

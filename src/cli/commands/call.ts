@@ -35,7 +35,7 @@ export async function call(
   const tools = await loadTools(context, options.tools)
   assertKnown(name, tools)
   const user = await context.user(options.user)
-  const vault = await context.vault()
+  const vault = await (options.connect ? context.vault() : context.vaultToUse())
   const toolbox = new Toolbox({ vault, tools, flow: noFlow(vault) })
   const { account } = options
   const bound = toolbox.for({ user, ...(account === undefined ? {} : { account }) })

@@ -17,7 +17,7 @@ export async function connections(
 ): Promise<ExitCode | undefined> {
   const { output } = context
   const user = options.all ? undefined : await context.user(options.user)
-  const vault = await context.vault()
+  const vault = await context.vaultToUse()
   const found = await vault.connections(user === undefined ? {} : { user })
   if (output.json) await output.document(found.map(connectionRecord))
   else await output.table(['PROVIDER', 'ACCOUNT', 'USER', 'STATUS', 'TOKEN UNTIL', 'SCOPES'], found.map(row))

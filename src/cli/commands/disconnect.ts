@@ -14,7 +14,7 @@ export async function disconnect(
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
   const address = await context.address(provider, options)
-  const vault = await context.vault()
+  const vault = await context.vaultToUse()
   const ended = await whileSpinning(output, `Revoking the grant at ${address.provider} …`, () =>
     vault.disconnect(address, { signal }),
   )

@@ -24,7 +24,7 @@ export async function exportBundle(
   const move = options.move === true
   const provider = options.provider && (await (await context.config()).provider(options.provider)).id
   const filter = { ...(options.user ? { user: options.user } : {}), ...(provider ? { provider } : {}) }
-  const vault = await context.vault()
+  const vault = await context.vaultToUse()
   const passphrase = await passphraseFor(context, options, true)
   const to = resolve(options.out)
   const overwrite = options.force === true

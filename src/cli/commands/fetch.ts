@@ -34,7 +34,7 @@ export async function fetchUrl(
   const address = await context.address(providerId, options)
   const config = await context.config()
   const known = fenced(await config.provider(providerId), options.allowHost ?? [])
-  const vault = await context.vault()
+  const vault = await context.vaultToUse()
   const source = vault.source(address, { scopes: options.scopes })
   const provider = await withVariables(known, config, source)
   const session = new Session(source, { provider, unauthorized: 'return' })

@@ -24,7 +24,7 @@ export async function forget(
   const { output, signal } = context
   if (!yes && !context.interactive)
     throw argumentError('toolgrant forget asks before it acts, and nobody is there to answer. Add --yes.')
-  const vault = await context.vault()
+  const vault = await context.vaultToUse()
   if (!yes) {
     const connections = await vault.connections({ user })
     const { confirmForgetting } = await import('../prompts.ts')

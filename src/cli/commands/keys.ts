@@ -84,7 +84,7 @@ export async function rotateKeys(
   { to, pace }: RotateKeysOptions,
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
-  const vault = await context.vault()
+  const vault = await context.vaultToChange()
   const onProgress = progressOn(output)
   const rotated = await vault.keys.rotate({ keyId: to, rowsPerSecond: pace, onProgress, signal })
   if (output.json) await output.document(rotated)
@@ -154,7 +154,7 @@ export async function retireKey(
     output.note('Nothing was changed.')
     return undefined
   }
-  const done = await (await context.vault()).keys.retire(id, { deleteKey, signal })
+  const done = await (await context.vaultToChange()).keys.retire(id, { deleteKey, signal })
   if (output.json) await output.document(done)
   if (done.retired)
     output.note(`${output.style('green', '✓')} Retired the key ${id}: nothing here is sealed with it.`)

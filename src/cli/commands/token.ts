@@ -18,7 +18,7 @@ export async function token(
 ): Promise<ExitCode | undefined> {
   const { output, signal } = context
   const address = await context.address(provider, options)
-  const vault = await context.vault()
+  const vault = await context.vaultToUse()
   const tokens = await audited(vault, { action: 'token', tokenGiven: true }, address, () =>
     vault.token(address, {
       scopes: options.scopes,
