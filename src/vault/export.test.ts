@@ -518,6 +518,19 @@ describe('importing again', () => {
     expect(await imported(inside, source)).toMatchObject({ imported: 1 })
     expect(await rowOf(inside, id)).toMatchObject({ status: 'active', generation: 2 })
   })
+
+  it('brings back what a move was killed over: half gone is not unchanged', async () => {
+    const killed = () => Promise.reject(new StoreError('store_unavailable', 'gone'))
+    const inside = await open('memory:', { wrap: (store) => withMethod(store, 'deleteRevoked', killed) })
+    const { id } = await connect(inside, '1')
+    const bundle = newPath()
+    expect(await failure(exported(inside, bundle, { move: true }))).toMatchObject({ name: 'StoreError' })
+    expect(await rowOf(inside, id)).toMatchObject({ status: 'revoked' })
+    expect(await imported(inside, bundle)).toMatchObject({ imported: 1, unchanged: 0 })
+    const row = await rowOf(inside, id)
+    expect(row).toMatchObject({ status: 'active', generation: 2 })
+    expect(inside.sealed.open(row).refreshToken).toBe('refresh-1')
+  })
 })
 
 describe('a person who is forgotten while their connections come in', () => {
@@ -532,6 +545,21 @@ describe('a person who is forgotten while their connections come in', () => {
     }
     await imported(other, bundle, { onItem })
     expect(await only(other)).toMatchObject({ user: 'bob' })
+  })
+
+  it('is not brought back by an import that is stopped, either', async () => {
+    const one = await open()
+    for (const user of ['ada', 'bob']) await connect(one, user, { user, provider: 'acme' })
+    const bundle = newPath()
+    await exported(one, bundle)
+    const other = await open()
+    const stop = new AbortController()
+    const onItem = () => {
+      void markForgotten(other.store, personKey('default', 'ada'))
+      stop.abort()
+    }
+    expect((await failure(imported(other, bundle, { onItem, signal: stop.signal }))).name).toBe('AbortError')
+    expect(await other.store.list({ tenant: 'default' })).toEqual([])
   })
 })
 

@@ -142,9 +142,11 @@ export class ConnectionImporter {
   /** Whether what was found takes the place of what is kept. */
   async #judge(row: ConnectionRow, found: FoundGrant): Promise<Verdict> {
     const { replace = false } = this.#options
+    // Half gone already, with a move or a disconnect that was killed: nobody is served from it any more.
+    if (row.status === 'revoked') return taken
     const kept = await this.#open(row)
     if (kept !== undefined && isSameGrant(kept, found.tokens)) return { outcome: 'unchanged' }
-    if (replace || row.status === 'revoked') return taken
+    if (replace) return taken
     if (kept === undefined)
       return refused(
         'the connection that is kept here cannot be opened; replacing it puts this one in its place',

@@ -124,12 +124,17 @@ async function importAll(
 ): Promise<void> {
   const importer = await ConnectionImporter.begin(inside, source, options)
   let done = 0
-  for await (const found of source.found()) {
-    options.signal?.throwIfAborted()
-    const item = await importer.import(found)
-    if (item !== undefined) onItem(item)
-    done += 1
-    if (done % 100 === 0) await importer.settle()
+  try {
+    for await (const found of source.found()) {
+      options.signal?.throwIfAborted()
+      const item = await importer.import(found)
+      if (item !== undefined) onItem(item)
+      done += 1
+      if (done % 100 === 0) await importer.settle()
+    }
+  } catch (error) {
+    await importer.settle().catch(() => {}) // What stopped it is what there is to say.
+    throw error
   }
   await importer.settle()
 }
