@@ -71,6 +71,13 @@ describe('an error of the database', () => {
     })
   })
 
+  it.each(['22021', '22P02', '22003', '2201W'])('%s is a value that cannot be kept', (code) => {
+    const told = storeError(database(code), 'postgres://db/app')
+    expect(told).toMatchObject({ name: 'TypeError', code: 'invalid_argument' })
+    expect(told.message).toContain(`cannot keep a value that it was given (${code}`)
+    expect(told.message).not.toContain('Check that the server runs')
+  })
+
   it('passes on what it is already', () => {
     const closed = new StoreError('closed', 'closed')
     expect(storeError(closed, 'postgres://db/app')).toBe(closed)

@@ -152,6 +152,11 @@ export function storeError(error: unknown, place: string, password?: string): Er
     return argumentError(
       "A connection's tenant, user, provider and account are too long together for PostgreSQL (2,600 bytes).",
     )
+  // Class 22, data exception: such as a lone surrogate, a NUL, a number out of range. The server is well.
+  if (isRefusal(failure) && failure.code?.startsWith('22'))
+    return argumentError(
+      `PostgreSQL cannot keep a value that it was given (${failure.code} ${quote(withoutPassword(failure.message, password))}). Nothing was changed.`,
+    )
   const said = words.find(([pattern]) => pattern.test(`${failure.code} ${failure.message}`))
   // A pooler says "protocol violation" to everything: its words tell more.
   const known = failure.code === '08P01' && said !== undefined ? undefined : failure.code
