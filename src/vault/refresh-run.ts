@@ -217,8 +217,11 @@ export class RefreshRun {
   #stillFailing({ provider, reason, failures }: ConnectionRow, pauseMs: number): RefreshFailedError {
     const seconds = Math.max(1, Math.ceil(pauseMs / 1000))
     const failure = this.#failure
-    const last = failure === undefined ? `The last attempt failed: ${reason ?? 'unknown'}.` : failure.message
-    const message = `The access token for ${provider} cannot be refreshed for now (failures in a row: ${failures}). The grant is kept; the next attempt is due in ${seconds} s. ${last}`
+    const last =
+      failure?.message ??
+      `Refreshing the access token for ${provider} failed (${reason ?? 'unknown'}). The grant is kept.`
+    const times = failures > 1 ? ` ${failures} attempts failed.` : ''
+    const message = `${last}${times} The next one is due in ${seconds} s.`
     const retryable = reason !== 'client_refused'
     const options = { retryable, retryAfterSeconds: seconds, cause: failure }
     return failure === undefined ? new Postponed(message, options) : new RefreshFailedError(message, options)
