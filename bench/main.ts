@@ -53,6 +53,16 @@ const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
   flow: { goal: 'printed', measure: () => measureLoopbackFlow() },
 }
 
+if (process.argv.includes('--help')) {
+  console.log(`Usage: npm run bench -- [names] [--full]
+  names   which benchmarks (default: all): one JSON line each, with the goal beside the figures
+  --full  the sizes that take minutes
+
+${Object.entries(benchmarks)
+  .map(([name, { goal }]) => `  ${name.padEnd(13)}goal: ${goal}`)
+  .join('\n')}`)
+  process.exit(0)
+}
 const wanted = process.argv.slice(2).filter((name) => name !== '--full')
 const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name))
 if (unknown.length > 0) {

@@ -7,13 +7,26 @@ import { printCoverage, printFailure, printWorld } from './report.ts'
 import { scenarios } from './scenarios.ts'
 import { runScenarios, runShards, shrinkSeed, tellSeed } from './shards.ts'
 
+/** Names in lines of at most 100 characters, under the text of an option. */
+function inLines(names: readonly string[]): string {
+  const lines = ['']
+  for (const name of names) {
+    const line = lines.at(-1) ?? ''
+    if (line.length + name.length > 80) lines.push(name)
+    else lines[lines.length - 1] = line === '' ? name : `${line}, ${name}`
+  }
+  return lines.join(`,\n${' '.repeat(19)}`)
+}
+
 const help = `Usage: npm run simulate -- [options]
   --seeds N        how many seeds (default 1000)
   --from N         the first of them (default 1)
   --shards N       threads (default 2)
   --seed N         one seed; with --trace every line of it
-  --scenario NAME  what was found before: ${Object.keys(scenarios).join(', ')}
-  --mutate NAME    with the vault broken on purpose: ${Object.keys(mutations).join(', ')}
+  --scenario NAME  what was found before:
+                   ${inLines(Object.keys(scenarios))}
+  --mutate NAME    with the vault broken on purpose:
+                   ${inLines(Object.keys(mutations))}
   --outage         10 000 connections through four days without their providers
 `
 
