@@ -186,7 +186,7 @@ async function retire(store: Store, { keyId, primary }: { keyId: string; primary
 
 if (process.send !== undefined)
   process.on('message', async (task: StoreTask & { startAt: number }) => {
-    await new Promise((resolve) => setTimeout(resolve, task.startAt - Date.now()))
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, task.startAt - Date.now())))
     run(task).then(
       (answer) => process.send?.(answer),
       (error: unknown) => process.send?.({ got: [], wrong: [String(error)] }),
