@@ -221,6 +221,32 @@ describe('a store that is out for longer than the lease', () => {
     expect(await world.row()).toMatchObject({ generation: 2, leaseOwner: null })
   })
 
+  it('costs nothing, either, when who takes over stood still since before that owner began', async () => {
+    const world = new World()
+    const row = await world.connect()
+    let isOut = false
+    const out = () => (isOut ? busy() : undefined)
+    const failing = withFailing(withFailing(world.store, 'saveTokens', out), 'extendLease', out)
+    const one = world.process({ store: failing })
+    let goOn = () => {}
+    let still: Promise<void> | undefined = new Promise<void>((resolve) => (goOn = resolve))
+    const two = world.process({ store: withBefore(world.store, 'acquireLease', () => still) })
+    const second = two.refresher.refresh(row)
+    await settle()
+    const first = one.refresher.refresh(row)
+    await settle()
+    isOut = true
+    only(one.requests).answer(tokensOf(2, start))
+    await world.pass(4000, one)
+    still = undefined
+    goOn()
+    await settle()
+    isOut = false
+    await world.pass(2000, one, two)
+    expect(two.requests).toEqual([])
+    expect([(await first).accessToken, (await second).accessToken]).toEqual(['access-2', 'access-2'])
+  })
+
   it('is waited for by nobody whose predecessor said how it ended', async () => {
     const world = new World()
     const row = await world.connect()

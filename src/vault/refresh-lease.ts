@@ -48,7 +48,9 @@ export class RefreshLease implements Sending {
     const since = new Stopwatch(() => store.now())
     const leased = await store.acquireLease(row.id, row.generation, owner, leaseMs)
     if (leased === undefined) return undefined
-    const lease = new RefreshLease(parts, leased, owner, row.leaseOwner !== null, since)
+    // Who stood still in between may have missed an owner altogether, but not its intent.
+    const isTakenOver = row.leaseOwner !== null || leased.intentAt !== row.intentAt
+    const lease = new RefreshLease(parts, leased, owner, isTakenOver, since)
     void lease.#extend()
     return lease
   }
