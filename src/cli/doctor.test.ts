@@ -10,6 +10,7 @@ import { TokenSet } from '../oauth/index.ts'
 import { generateKey, SealingKey } from '../seal.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../testing/index.ts'
 import { Vault } from '../vault/index.ts'
+import { connections } from './commands/connections.ts'
 import { disconnect } from './commands/disconnect.ts'
 import { type DoctorOptions, doctor } from './commands/doctor.ts'
 import { forget } from './commands/forget.ts'
@@ -297,6 +298,12 @@ describe('findings', () => {
     const { stdout, ...rest } = await explained(id)
     expect(rest.code).toBe(2)
     expect(stdout).toMatch(/^acme for ada: failing\n/)
+    const listed = await run((context) => connections(context, { user: 'ada' }))
+    expect(listed.stdout).toContain('active, the last refresh failed: client_refused')
+    const asJson = await run((context) => connections(context, { user: 'ada' }), { json: true })
+    const [failing, dead] = JSON.parse(asJson.stdout)
+    expect(failing).toMatchObject({ status: 'active', reason: 'client_refused', failures: 1 })
+    expect([dead.status, dead.failures]).toEqual(['needs_reconnect', undefined])
   })
 })
 

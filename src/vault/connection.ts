@@ -30,6 +30,8 @@ export interface Connection {
    * On an active connection, why the last refresh failed: `provider_unavailable`, `no_answer`, `client_refused`.
    */
   reason?: string
+  /** On an active connection, how many refreshes in a row have failed; left out when the last one did not. */
+  failures?: number
   /** Grows by one with each saved token set. */
   generation: number
   /** When the access token ends; `null` when it does not. */
@@ -51,6 +53,7 @@ export function toConnection(row: ConnectionRow, now: number): Connection {
     scopes: JSON.parse(row.scopes),
     status: expired ? 'needs_reconnect' : row.status,
     ...(reason === null ? {} : { reason }),
+    ...(row.status === 'active' && !expired && row.failures > 0 ? { failures: row.failures } : {}),
     generation: row.generation,
     expiresAt: row.expiresAt === null ? null : new Date(row.expiresAt),
     createdAt: new Date(row.createdAt),

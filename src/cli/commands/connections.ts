@@ -25,7 +25,15 @@ export async function connections(
   return undefined
 }
 
-function row({ provider, account, user, status, expiresAt, scopes }: Connection): string[] {
+function row(connection: Connection): string[] {
+  const { provider, account, user, expiresAt, scopes } = connection
   const until = expiresAt === null ? 'no end' : expiresAt.toISOString().replace(/\.\d+Z$/, 'Z')
-  return [provider, account || '-', user, status, until, scopes.join(' ') || '-']
+  return [provider, account || '-', user, statusText(connection), until, scopes.join(' ') || '-']
+}
+
+/** `active, 3 refreshes failed: client_refused`: what the doctor calls failing. */
+function statusText({ status, reason, failures = 0 }: Connection): string {
+  if (failures === 0) return status
+  const failed = failures === 1 ? 'the last refresh failed' : `${failures} refreshes failed`
+  return `${status}, ${failed}${reason === undefined ? '' : `: ${reason}`}`
 }
