@@ -347,6 +347,30 @@ describe('a move', () => {
     expect(await again).toMatchObject({ exported: 2, moved: 2, notExported: [] })
   })
 
+  it('that cannot delete says that its bundle is whole, and what to do; that works', async () => {
+    let broken = true
+    const wrap = (store: Store) =>
+      withMethod(store, 'deleteRevoked', (id: string) =>
+        broken ? Promise.reject(new StoreError('store_full', 'No room.')) : store.deleteRevoked(id),
+      )
+    const one = await open('memory:', { wrap })
+    await connect(one, '1')
+    await connect(one, '2', { ...ada, user: 'bob' })
+    const bundle = newPath()
+    const error = await failure(exported(one, bundle, { move: true }))
+    expect(error).toMatchObject({ name: 'StoreError', code: 'store_full' })
+    expect(error.message).toContain(`The bundle ${bundle} is whole: keep it. Of its 2 connections 0 are gone`)
+    broken = false
+    now += 60_001
+    const second = await exported(one, newPath(), { move: true })
+    expect(second).toMatchObject({ exported: 1, moved: 1, notExported: [{ user: 'ada' }] })
+    expect(second.notExported[0]?.why).toMatch(/move of it was killed, and its bundle has it/)
+    expect(await imported(one, bundle)).toMatchObject({ imported: 2 })
+    const third = newPath()
+    expect(await exported(one, third, { move: true })).toMatchObject({ moved: 2, notExported: [] })
+    expect(await imported(await open(), third)).toMatchObject({ imported: 2 })
+  })
+
   it('replaces no bundle: it may hold what an interrupted one has taken already', async () => {
     const one = await open()
     const path = newPath()

@@ -96,7 +96,7 @@ export async function exportConnections(
 async function carriedOut(
   work: Export,
   sink: BundleSink,
-  { passphrase, move, signal }: ExportOptions,
+  { passphrase, move, signal, to }: ExportOptions,
   cost: ScryptCost,
 ): Promise<Exported> {
   try {
@@ -110,9 +110,25 @@ async function carriedOut(
     await work.audit(codeOf(error))
     throw error
   }
-  if (move === true) await work.remove()
+  if (move === true) await removed(work, to)
   await work.audit('ok')
   return work.result()
+}
+
+/** The bundle is durable by now: whoever is told of a failure has to know that it is the place of what is gone here. */
+async function removed(work: Export, to: ExportOptions['to']): Promise<void> {
+  try {
+    await work.remove()
+  } catch (error) {
+    await work.audit(codeOf(error)).catch(() => {})
+    const { exported, moved } = work.result()
+    const told = error instanceof Error ? ` ${error.message}` : ''
+    throw new StoreError(
+      error instanceof StoreError ? error.code : 'store_unavailable',
+      `The bundle${typeof to === 'string' ? ` ${to}` : ''} is whole: keep it. Of its ${exported} connections ${moved} are gone here; the others must not be used in both places: import it here, then move again.${told}`,
+      { cause: error },
+    )
+  }
 }
 
 /** A connection of a move: whose lease is held until the bundle is durable. */
@@ -279,7 +295,9 @@ class Export {
     const begun = performance.now()
     for (let row: ConnectionRow | undefined = found; ; row = await store.get(found.id)) {
       if (row === undefined || row.status === 'revoked') {
-        this.#notExported.push(named(found, 'It is being disconnected.'))
+        const why =
+          'It is being disconnected; or a move of it was killed, and its bundle has it: import that one.'
+        this.#notExported.push(named(found, why))
         return undefined
       }
       const ready = await this.#hold(row)
