@@ -28,15 +28,19 @@ describe('disconnecting', () => {
   })
 
   it.each([
-    ['has no revocation endpoint', { revocationUrl: undefined }, 'no revocation endpoint'],
-    ['cannot be reached', { revocationUrl: 'http://127.0.0.1:9/revoke' }, 'could not be told'],
+    ['has no revocation endpoint', { revocationUrl: undefined }, /no revocation endpoint.* end the grant/],
+    [
+      'cannot be reached',
+      { revocationUrl: 'http://127.0.0.1:9/revoke' },
+      /could not be told.* end the grant/,
+    ],
   ])('P54 deletes although the provider %s, and says so', async (_name, overrides, why) => {
     const provider = world.provider(overrides)
     const vault = await world.open({ clients: { simulated: { ...world.server.client(), provider } } })
     await vault.save(ada, world.granted())
     const result = await vault.disconnect(ada)
     expect(result.revoked).toBe(false)
-    expect(result.why).toContain(why)
+    expect(result.why).toMatch(why)
     expect(await vault.connections()).toEqual([])
   })
 

@@ -77,8 +77,8 @@ async function revokeByItself(
 
 /** Why a revocation failed, in words for whoever asked for it. */
 export function whyNotRevoked(error: unknown): string {
-  const reason = error instanceof ToolgrantError ? error.message : 'an unexpected error'
-  return `The connection is deleted here, but the provider could not be told: ${reason}`
+  const reason = error instanceof ToolgrantError ? error.message : 'an unexpected error.'
+  return `The connection is deleted here, but the provider could not be told: ${reason} It is not told again from here: end the grant in the account's settings there.`
 }
 
 /**
