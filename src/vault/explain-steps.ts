@@ -3,6 +3,7 @@
 import type { Provider } from '../providers/index.ts'
 import { type Facts, lostScopes, nameOf } from './explain-facts.ts'
 import type { Cause, CauseCode, ExplainedStatus, NextStep } from './explanation.ts'
+import { ownerStart } from './export.ts'
 import type { ConnectionRow } from './store.ts'
 
 /** What to do, in order. Empty: nothing, or waiting. */
@@ -119,6 +120,12 @@ function reconnect(facts: Facts): NextStep {
 }
 
 function finishDisconnecting(row: ConnectionRow): NextStep {
+  // A move marks what it deletes once its bundle is durable. Disconnecting would end the grant where it has gone.
+  if (row.leaseOwner?.startsWith(ownerStart) === true)
+    return {
+      who: 'operator',
+      text: 'A move of it was interrupted: import the bundle of that move where it is to live. Disconnect it only if there is none.',
+    }
   const words = ['toolgrant', 'disconnect', row.provider, '--user', row.user, '--account', row.account]
   const text = 'It was being disconnected when that was interrupted: disconnect it once more.'
   return { who: 'operator', text, command: words.map(shellWord).join(' ') }

@@ -22,6 +22,7 @@ import { defineProvider } from '../providers/index.ts'
 import { generateKey } from '../seal.ts'
 import type { ScryptCost } from './bundle.ts'
 import type { ConnectionAddress } from './connection.ts'
+import { explainConnection } from './explain.ts'
 import { type Exported, type ExportOptions, exportConnections } from './export.ts'
 import { markForgotten, personKey } from './forgotten.ts'
 import { readHistoryNote } from './history-note.ts'
@@ -360,6 +361,12 @@ describe('a move', () => {
     const error = await failure(exported(one, bundle, { move: true }))
     expect(error).toMatchObject({ name: 'StoreError', code: 'store_full' })
     expect(error.message).toContain(`The bundle ${bundle} is whole: keep it. Of its 2 connections 0 are gone`)
+    const [left] = await one.store.list({ tenant: 'default', user: 'ada' })
+    const { status, next } = await explainConnection(one, left?.id ?? '')
+    expect([status, next]).toEqual([
+      'disconnecting',
+      [{ who: 'operator', text: expect.stringContaining('import the bundle of that move') }],
+    ])
     broken = false
     now += 60_001
     const second = await exported(one, newPath(), { move: true })

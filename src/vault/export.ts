@@ -63,7 +63,7 @@ const holdMs = 60_000
 /** How long one export waits for what others hold, all in all, in milliseconds: as long as a killed one holds it. */
 const patienceMs = holdMs + 5000
 /** Owners of leases that begin so are exports. */
-const ownerStart = 'export-'
+export const ownerStart = 'export-'
 /** A move that takes longer keeps too much from being refreshed, in milliseconds. */
 const longestMoveMs = longestLeaseMs * 0.8
 
