@@ -51,3 +51,19 @@ it('passes lists of whatever text as it is', async () => {
   expect(used).toEqual([...odd.slice(1).map(() => 9), 5])
   await later.close()
 })
+
+it('takes a claim of before the clock went back for over, as it does a lease', async () => {
+  const clock = { ms: 10 * 60 * 60_000 }
+  const store = await openPostgresStore(`${database.url}?schema=claims`, { now: () => clock.ms })
+  await store.addKey(key())
+  await store.putGrant(grant({ id: 'id', dueAt: 1 }))
+  const { tenant, provider } = (await store.get('id')) ?? { tenant: '', provider: '' }
+  const claim = async () => (await store.claimDue(tenant, provider, 5, 60_000)).length
+  expect(await claim()).toBe(1)
+  expect(await claim()).toBe(0)
+  clock.ms = 60_000
+  expect([...(await store.nextDue(tenant))].map(([, dueAt]) => dueAt)).toEqual([1])
+  expect(await claim()).toBe(1)
+  expect(await claim()).toBe(0)
+  await store.close()
+})

@@ -30,7 +30,7 @@ const grant = `scopes = :scopes, expires_at = :expiresAt, received_at = :receive
   due_at = :dueAt, key_id = :keyId, sealed = :sealed`
 const due = `status = 'active' AND due_at IS NOT NULL`
 /** No scheduler is at work on the row, as far as is known. Asked row by row: joined, the index's order would be lost. */
-const unclaimed = `coalesce((SELECT until FROM $.claim WHERE connection_id = id), 0) <= ${now}`
+const unclaimed = `coalesce((SELECT until FROM $.claim WHERE connection_id = id AND until <= ${now} + ${longestLeaseMs}), 0) <= ${now}`
 /** A row whose due time is set anew is not claimed any more. */
 const unclaim = (from: string) =>
   `freed AS (DELETE FROM $.claim WHERE connection_id IN (SELECT id FROM ${from}))`
@@ -160,7 +160,7 @@ function dueTimes({ write, read }: Writing) {
       SELECT provider, min(due_at) FROM (
         SELECT provider, due_at FROM next
         UNION ALL SELECT row.provider, until FROM $.claim, LATERAL (SELECT provider FROM $.connection
-          WHERE id = connection_id AND tenant = :tenant AND ${due} LIMIT 1) row WHERE until > ${now}
+          WHERE id = connection_id AND tenant = :tenant AND ${due} LIMIT 1) row WHERE until > ${now} AND until <= ${now} + ${longestLeaseMs}
       ) AS known GROUP BY provider`),
     // Of two that saw the same row before either had claimed it, the key of the claim lets one through.
     claimDue: write(`WITH ${clock},
@@ -168,7 +168,8 @@ function dueTimes({ write, read }: Writing) {
         WHERE tenant = :tenant AND provider = :provider AND ${due} AND due_at <= ${now} AND ${unclaimed}
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED),
       claimed AS (INSERT INTO $.claim AS c (connection_id, until) SELECT id, now + :claimMs FROM overdue, clock
-        ON CONFLICT (connection_id) DO UPDATE SET until = excluded.until WHERE c.until <= ${now}
+        ON CONFLICT (connection_id) DO UPDATE SET until = excluded.until
+          WHERE c.until <= ${now} OR c.until > ${now} + ${longestLeaseMs}
         RETURNING connection_id, until)
       SELECT ${columns.replace('due_at, lease_owner', 'until, lease_owner')}, ${now}, ${durable}
       FROM overdue JOIN claimed ON connection_id = id ORDER BY due_at`),

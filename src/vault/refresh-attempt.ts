@@ -144,12 +144,15 @@ export class RefreshAttempt {
     const { error } = outcome
     const { id, generation, failures } = this.#lease.row
     const interrupted = this.#wasInterrupted(spent)
-    const { kind, reason, retryAfterSeconds } = outcome.wasSent ? diagnose(error) : diagnoseUnsent(error)
+    const { kind, reason, retryAfterSeconds, isProviders } = outcome.wasSent
+      ? diagnose(error)
+      : diagnoseUnsent(error)
+    const isAboutUs = kind === 'ours' && isProviders
     if (kind === 'dead') return this.#dead(error, interrupted)
     const { store, random, record } = this.#parts
     const { owner, providerTime } = this.#lease
     const failure = refreshFailure(error, this.#registration.provider, spent)
-    const pauseMs = kind === 'ours' ? longestPauseForUsMs : Number.POSITIVE_INFINITY
+    const pauseMs = isAboutUs ? longestPauseForUsMs : Number.POSITIVE_INFINITY
     const retryInMs = Math.min(pauseMs, backOffMs(failures, retryAfterSeconds, random))
     const uncertain = kind === 'uncertain' || interrupted
     const note = historyNote('refresh_failed', {

@@ -87,6 +87,27 @@ describe('one process', () => {
     expect(await world.row()).toMatchObject({ status: 'active', intentAt: null, leaseOwner: null })
   })
 
+  it.each([
+    ['invalid_client', 30_000],
+    ['interaction_required', 300_000],
+  ])('tries again after %s within %i ms', async (word, longestMs) => {
+    const world = new World()
+    await world.connect()
+    const one = world.process({ random: () => 1 })
+    let pauseMs = 0
+    for (let failures = 0; failures < 12; failures += 1) {
+      const result = caught(one.refresher.refresh(await world.row()))
+      await settle()
+      one.requests.at(-1)?.fail(refused(word))
+      await world.pass(10, one)
+      await result
+      pauseMs = ((await world.row()).retryAt ?? 0) - world.storeTime
+      await world.pass(pauseMs + 1, one)
+    }
+    expect(pauseMs).toBeGreaterThan(longestMs * 0.99)
+    expect(pauseMs).toBeLessThanOrEqual(longestMs)
+  })
+
   it('sends nothing when the intent cannot be written', async () => {
     const world = new World()
     const row = await world.connect()
