@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'not_connected'
   | 'missing_scope'
   | 'needs_reconnect'
+  | 'insufficient_scope'
   // AuthorizationDeniedError: a person, or the provider on their behalf, said no.
   | 'access_denied'
   | 'authorization_failed'
@@ -34,6 +35,7 @@ export type ErrorCode =
   | 'code_missing'
   | 'callback_invalid'
   | 'authorization_expired'
+  | 'response_mode_mismatch'
   // TokenEndpointError: the provider understood the request and refused it.
   | 'token_request_refused'
   // InvalidResponseError: the provider's answer cannot be used.
@@ -42,6 +44,7 @@ export type ErrorCode =
   | 'response_truncated'
   | 'token_invalid'
   | 'id_token_invalid'
+  | 'jwt_invalid'
   | 'redirect_refused'
   // NetworkError and TimeoutError: nothing was decided; try again later.
   | 'network'
@@ -51,6 +54,8 @@ export type ErrorCode =
   | 'refresh_failed'
   | 'refresh_unsupported'
   | 'unauthorized'
+  // ScopeMismatchError: the grant is not what was asked for (strict scopes only); the tokens are in it.
+  | 'scope_mismatch'
   // RequestRefusedError: our own fence stopped the request before anything was sent.
   | 'host_not_allowed'
   | 'cross_origin_redirect'
@@ -137,7 +142,7 @@ export class AuthorizationRequiredError extends ToolgrantError {
   readonly expiresAt: Date | undefined
 
   constructor(
-    code: 'not_connected' | 'missing_scope' | 'needs_reconnect',
+    code: 'not_connected' | 'missing_scope' | 'needs_reconnect' | 'insufficient_scope',
     message: string,
     details: AuthorizationRequired,
     options?: ToolgrantErrorOptions,
@@ -256,6 +261,7 @@ export class InvalidResponseError extends ToolgrantError {
       | 'response_truncated'
       | 'token_invalid'
       | 'id_token_invalid'
+      | 'jwt_invalid'
       | 'redirect_refused',
     message: string,
     options?: ToolgrantErrorOptions & {
@@ -289,6 +295,28 @@ export class TimeoutError extends ToolgrantError {
   constructor(message: string, timeoutMs: number, options?: ToolgrantErrorOptions) {
     super('timeout', message, options)
     this.timeoutMs = timeoutMs
+  }
+}
+
+/** A grant that is not what was asked for, where the client demands exactly that (`scopes: 'strict'`). Nothing is lost. */
+export class ScopeMismatchError extends ToolgrantError {
+  override name = 'ScopeMismatchError'
+  /** Asked for and not granted. */
+  readonly missing: readonly string[]
+  /** Granted and not asked for. */
+  readonly added: readonly string[]
+  /** The tokens all the same, a `TokenSet`: keep them, revoke them, or ask again. */
+  declare readonly tokens: unknown
+
+  constructor(
+    message: string,
+    details: { missing: readonly string[]; added: readonly string[]; tokens: unknown },
+    options?: ToolgrantErrorOptions,
+  ) {
+    super('scope_mismatch', message, options)
+    this.missing = details.missing
+    this.added = details.added
+    Object.defineProperty(this, 'tokens', { value: details.tokens, enumerable: false })
   }
 }
 

@@ -5,11 +5,11 @@ import type { Provider } from '../providers/index.ts'
 import { assertInTime, type Callback, readCallback } from './callback.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
+import { grantTokens } from './grant.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
 import type { RequestOptions } from './request-options.ts'
-import type { TokenAnswer } from './response-reader.ts'
 import type { LibraryCall } from './token-endpoint.ts'
-import { TokenSet } from './token-set.ts'
+import type { TokenSet } from './token-set.ts'
 
 /** A bare code, from a caller who has checked the state in another way, and says so. */
 export interface BareCode {
@@ -41,12 +41,33 @@ export async function authorizationCodeGrant(
   read(provider) // before discovery: a callback with a wrong state causes no request at all
   const resolved = await resolveEndpoints(provider, client, options)
   const { code, extra } = read(resolved)
-  const answer = await exchangeCode(resolved, client, pending, code, options)
-  if (answer.idToken !== undefined) {
-    const { assertIdToken } = await import('./id-token.ts')
-    await assertIdToken(resolved, client, answer.idToken, pending.nonce, options)
-  }
-  return tokenSetFrom(answer, pending, extra, options)
+  return grantTokens(
+    resolved,
+    client,
+    {
+      name: 'authorization_code',
+      secrets: [code, pending.codeVerifier],
+      scopes: pending.scopes,
+      extra,
+      dpopKey: pending.dpopKey,
+      idToken: (idToken) => checkedIdToken(resolved, client, idToken, pending, options),
+      build: codeRequest(resolved, pending, code, options),
+    },
+    options,
+  )
+}
+
+async function checkedIdToken(
+  provider: Provider,
+  client: Client,
+  idToken: string | undefined,
+  pending: PendingAuthorization,
+  options: RequestOptions,
+): Promise<string | undefined> {
+  if (idToken === undefined) return undefined
+  const { assertIdToken } = await import('./id-token.ts')
+  await assertIdToken(provider, client, idToken, pending.nonce, options)
+  return idToken
 }
 
 function codeIn(
@@ -76,51 +97,26 @@ function assertSamePair(provider: Provider, client: Client, pending: PendingAuth
     )
 }
 
-async function exchangeCode(
+function codeRequest(
   provider: Provider,
-  client: Client,
   pending: PendingAuthorization,
   code: string,
   options: AuthorizationCodeOptions,
-): Promise<TokenAnswer> {
-  const request = {
-    name: 'authorization_code',
-    secrets: [code, pending.codeVerifier],
-    build: ({ library, server, client: us, authentication, options: callOptions }: LibraryCall) =>
-      library.authorizationCodeGrantRequest(
-        server,
-        us,
-        authentication,
-        // The callback has been checked; the library wants to see the code pass through its own door.
-        library.validateAuthResponse(
-          { issuer: server.issuer },
-          us,
-          new URLSearchParams({ code }),
-          library.skipStateCheck,
-        ),
-        pending.redirectUri,
-        pending.codeVerifier ?? library.nopkce,
-        { ...callOptions, additionalParameters: { ...provider.tokenParams, ...options.extraParams } },
+) {
+  return ({ library, server, client, authentication, options: callOptions }: LibraryCall) =>
+    library.authorizationCodeGrantRequest(
+      server,
+      client,
+      authentication,
+      // The callback has been checked; the library wants to see the code pass through its own door.
+      library.validateAuthResponse(
+        { issuer: server.issuer },
+        client,
+        new URLSearchParams({ code }),
+        library.skipStateCheck,
       ),
-  }
-  const { requestTokens } = await import('./token-endpoint.ts')
-  return requestTokens({ provider, client }, request, options)
-}
-
-function tokenSetFrom(
-  answer: TokenAnswer,
-  pending: PendingAuthorization,
-  callbackExtra: Record<string, string>,
-  options: RequestOptions,
-): TokenSet {
-  return new TokenSet({
-    accessToken: answer.accessToken,
-    refreshToken: answer.refreshToken,
-    idToken: answer.idToken,
-    expiresAt: typeof answer.expiresAt === 'number' ? new Date(answer.expiresAt) : null,
-    receivedAt: new Date((options.now ?? Date.now)()),
-    scopes: answer.scopes ?? pending.scopes,
-    extra: { ...callbackExtra, ...answer.extra },
-    raw: answer.raw,
-  })
+      pending.redirectUri,
+      pending.codeVerifier ?? library.nopkce,
+      { ...callOptions, additionalParameters: { ...provider.tokenParams, ...options.extraParams } },
+    )
 }

@@ -24,6 +24,10 @@ export interface IssuerMetadata {
   jwksUrl?: string
   /** Microsoft's metadata for many tenants: tokens name the tenant's own issuer. */
   issuerVaries?: boolean
+  pushedAuthorizationUrl?: string
+  backchannelAuthenticationUrl?: string
+  registrationEndpointUrl?: string
+  endSessionUrl?: string
   /** RFC 9207: the issuer promises `iss` in callbacks. */
   issParameterSupported: boolean
   /** RFC 8414 `code_challenge_methods_supported`; `undefined` when it does not say. */
@@ -154,6 +158,10 @@ function toMetadata(found: Record<string, unknown>, issuer: string, options: Req
     userinfoUrl: url('userinfo_endpoint'),
     deviceAuthorizationUrl: url('device_authorization_endpoint'),
     jwksUrl: url('jwks_uri'),
+    pushedAuthorizationUrl: url('pushed_authorization_request_endpoint'),
+    backchannelAuthenticationUrl: url('backchannel_authentication_endpoint'),
+    registrationEndpointUrl: url('registration_endpoint'),
+    endSessionUrl: url('end_session_endpoint'),
   }
   const named = String(found['issuer'])
   return {

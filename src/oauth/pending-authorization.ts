@@ -1,9 +1,10 @@
 // What must survive between sending a person away and their return, as one serialisable record,
 // so that any process can finish what another began.
+import type { ResponseMode } from '../providers/index.ts'
 
 /**
  * One authorization under way. Plain JSON in and out: `JSON.parse(JSON.stringify(pending))` is as good as the
- * original. It holds secrets (`codeVerifier`, `state`): seal it, and use it once.
+ * original. It holds secrets (`codeVerifier`, `state`, `dpopKey`): seal it, and use it once.
  */
 export interface PendingAuthorization {
   /** Version of this record. */
@@ -24,6 +25,16 @@ export interface PendingAuthorization {
   scopes: readonly string[]
   /** The issuer that the callback's `iss` must equal (RFC 9207). */
   issuer?: string
+  /** The response mode that was asked for: an answer in a weaker one is refused (a signed one was promised, JARM). */
+  responseMode?: ResponseMode
+  /** `token` for the implicit grant (legacy). Default: `code`. */
+  responseType?: 'code' | 'token' | 'id_token token' | 'code id_token'
+  /** OpenID Connect: an id_token must say when the person signed in, no longer ago than so many seconds. */
+  maxAge?: number
+  /** Private JWK that the tokens will be bound to (DPoP, RFC 9449 section 10). Secret. */
+  dpopKey?: JsonWebKey
+  /** Resource indicators (RFC 8707), repeated in the token request. */
+  resources?: readonly string[]
   /** Who this is for; chosen by trusted code. */
   user?: string
   /** Account label that the connection will have. */

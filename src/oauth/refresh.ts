@@ -4,10 +4,10 @@ import { RefreshFailedError } from '../errors.ts'
 import { joinScopes, type Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
+import { grantTokens } from './grant.ts'
 import type { RequestOptions } from './request-options.ts'
-import type { TokenAnswer } from './response-reader.ts'
 import type { LibraryCall } from './token-endpoint.ts'
-import { TokenSet } from './token-set.ts'
+import type { TokenSet } from './token-set.ts'
 
 /** Options of {@link refreshTokenGrant}. */
 export interface RefreshOptions extends RequestOptions {
@@ -37,42 +37,32 @@ export async function refreshTokenGrant(
   const { refreshToken } = tokens
   if (refreshToken === undefined) throw withoutRefreshToken(provider)
   const resolved = await resolveEndpoints(provider, client, options)
+  const { refreshUrl } = resolved
+  const target = refreshUrl === undefined ? resolved : { ...resolved, tokenUrl: refreshUrl }
   const { idTokenAfterRefresh } = await import('./id-token.ts')
-  const answer = await sendRefresh(resolved, client, tokens, refreshToken, options)
-  return new TokenSet({
-    accessToken: answer.accessToken,
-    refreshToken: answer.refreshToken ?? refreshToken,
-    idToken: idTokenAfterRefresh(resolved, client, answer.idToken, tokens.idToken),
-    expiresAt: typeof answer.expiresAt === 'number' ? new Date(answer.expiresAt) : null,
-    receivedAt: new Date((options.now ?? Date.now)()),
-    scopes: answer.scopes ?? options.scopes ?? tokens.scopes,
-    extra: { ...tokens.extra, ...answer.extra },
-    raw: answer.raw,
-  })
+  return grantTokens(
+    target,
+    client,
+    {
+      name: 'refresh_token',
+      secrets: [refreshToken, tokens.accessToken],
+      scopes: options.scopes ?? tokens.scopes,
+      previous: tokens,
+      idToken: (fresh) => idTokenAfterRefresh(resolved, client, fresh, tokens.idToken),
+      build: refreshRequest(resolved, refreshToken, options),
+    },
+    options,
+  )
 }
 
-async function sendRefresh(
-  provider: Provider,
-  client: Client,
-  tokens: TokenSet,
-  refreshToken: string,
-  options: RefreshOptions,
-): Promise<TokenAnswer> {
+function refreshRequest(provider: Provider, refreshToken: string, options: RefreshOptions) {
   const scope = options.scopes === undefined ? {} : { scope: joinScopes(provider, options.scopes) }
   const additionalParameters = { ...scope, ...provider.refreshParams, ...options.extraParams }
-  const request = {
-    name: 'refresh_token',
-    secrets: [refreshToken, tokens.accessToken],
-    build: ({ library, server, client: us, authentication, options: callOptions }: LibraryCall) =>
-      library.refreshTokenGrantRequest(server, us, authentication, refreshToken, {
-        ...callOptions,
-        additionalParameters,
-      }),
-  }
-  const { refreshUrl } = provider
-  const target = refreshUrl === undefined ? provider : { ...provider, tokenUrl: refreshUrl }
-  const { requestTokens } = await import('./token-endpoint.ts')
-  return requestTokens({ provider: target, client }, request, options)
+  return ({ library, server, client, authentication, options: callOptions }: LibraryCall) =>
+    library.refreshTokenGrantRequest(server, client, authentication, refreshToken, {
+      ...callOptions,
+      additionalParameters,
+    })
 }
 
 function withoutRefreshToken(provider: Provider): RefreshFailedError {

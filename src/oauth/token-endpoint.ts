@@ -69,7 +69,8 @@ export async function sendThroughLibrary(
     const body = new URLSearchParams(init.body as URLSearchParams)
     const headers = { ...init.headers, ...Object.fromEntries(new Headers(provider.tokenRequestHeaders)) }
     const shaped = shapeRequest(format, url, body, headers)
-    const answer = await exchange({ who: provider.id, what: request.name, ...shaped }, options)
+    const sender = { ...options, fetch: options.fetch ?? client.fetch }
+    const answer = await exchange({ who: provider.id, what: request.name, ...shaped }, sender)
     const sent = [...secrets, ...proofs(body, headers)]
     read(answer, { provider, request: request.name, secrets: sent, now: (options.now ?? Date.now)() })
     return new Response(null, { status: 200 })

@@ -1,6 +1,7 @@
 // A token response made usable: absolute expiry, granted scopes, camelCase, the raw answer kept.
 // RFC 6749 section 5.1. Secrets live in private fields: `inspect`, `JSON.stringify` and a spread do not show them.
 import { argumentError } from '../errors.ts'
+import type { Deviation } from './deviation.ts'
 
 /** The members of a {@link TokenSet}, with the secrets in the clear: what `new TokenSet` takes. */
 export interface TokenSetFields {
@@ -21,6 +22,21 @@ export interface TokenSetFields {
   extra?: Readonly<Record<string, unknown>> | undefined
   /** The whole answer, as the provider sent it. Holds the secrets. */
   raw?: Readonly<Record<string, unknown>> | undefined
+  /** Private JWK that the access token is bound to (DPoP, RFC 9449). */
+  dpopKey?: JsonWebKey | undefined
+  /** How to get another one where there is no refresh token: the grant is repeated (R14). */
+  renewal?: Renewal | undefined
+  /** How the answer differed from the RFCs. Not kept by {@link TokenSet.serialize}. */
+  deviations?: readonly Deviation[] | undefined
+  /** What was asked for, to tell `missing` and `added` scopes. Default: nothing is known to differ. */
+  requestedScopes?: readonly string[] | undefined
+}
+
+/** A grant that can be repeated without a person, and with what. Never holds a client's secret. */
+export interface Renewal {
+  grant: 'client_credentials' | 'urn:ietf:params:oauth:grant-type:jwt-bearer' | 'session_token' | 'password'
+  /** The request's own members, as that grant's function takes them. May hold secrets (an app password). */
+  parameters: Readonly<Record<string, unknown>>
 }
 
 /** A {@link TokenSet} as plain JSON, secrets included: what {@link TokenSet.serialize} writes. */
@@ -36,7 +52,13 @@ interface SerializedTokenSet {
   s: readonly string[]
   x?: Readonly<Record<string, unknown>>
   w?: Readonly<Record<string, unknown>>
+  k?: JsonWebKey
+  g?: Renewal
+  /** Scopes asked for, where they differ from those granted. */
+  q?: readonly string[]
 }
+
+const none = Object.freeze([])
 
 /** A usable, immutable set of tokens. */
 export class TokenSet {
@@ -45,6 +67,8 @@ export class TokenSet {
   readonly #idToken: string | undefined
   readonly #extra: Readonly<Record<string, unknown>>
   readonly #raw: Readonly<Record<string, unknown>> | undefined
+  readonly #dpopKey: JsonWebKey | undefined
+  readonly #renewal: Renewal | undefined
   /** How the token is used; almost always `Bearer` (RFC 6750). */
   readonly tokenType: string
   /** When the access token ends; `null` when the provider named no end. */
@@ -53,6 +77,12 @@ export class TokenSet {
   readonly receivedAt: Date
   /** The scopes granted. */
   readonly scopes: readonly string[]
+  /** Scopes that were asked for and not granted (R9). */
+  readonly missingScopes: readonly string[]
+  /** Scopes that were granted and not asked for (R9). */
+  readonly addedScopes: readonly string[]
+  /** How the answer differed from the RFCs, as data. Empty for a set that was stored and read back. */
+  readonly deviations: readonly Deviation[]
 
   /** @throws {TypeError} `invalid_argument` when the access token is empty or has characters no header can carry, or a date is none. */
   constructor(fields: TokenSetFields) {
@@ -65,10 +95,16 @@ export class TokenSet {
     this.#idToken = fields.idToken
     this.#extra = fields.extra ?? {}
     this.#raw = fields.raw
+    this.#dpopKey = fields.dpopKey
+    this.#renewal = fields.renewal
     this.tokenType = fields.tokenType ?? 'Bearer'
     this.expiresAt = fields.expiresAt == null ? null : checkedDate(fields.expiresAt, 'expiresAt')
     this.receivedAt = checkedDate(fields.receivedAt ?? new Date(), 'receivedAt')
     this.scopes = Object.freeze([...(fields.scopes ?? [])])
+    const { requestedScopes: requested, deviations } = fields
+    this.missingScopes = requested === undefined ? none : without(requested, this.scopes)
+    this.addedScopes = requested === undefined ? none : without(this.scopes, requested)
+    this.deviations = deviations === undefined ? none : Object.freeze([...deviations])
     Object.freeze(this)
   }
 
@@ -100,6 +136,16 @@ export class TokenSet {
     return this.#raw ?? {}
   }
 
+  /** Private JWK that the access token is bound to (DPoP). Secret. */
+  get dpopKey(): JsonWebKey | undefined {
+    return this.#dpopKey
+  }
+
+  /** How to get another one without a refresh token (R14). May hold secrets. */
+  get renewal(): Renewal | undefined {
+    return this.#renewal
+  }
+
   /** Whether the access token is still good for more than `seconds` (default 0) at `now` (milliseconds since 1970). */
   validFor(seconds = 0, now: number = Date.now()): boolean {
     return this.expiresAt === null || this.expiresAt.getTime() - now > seconds * 1000
@@ -117,6 +163,10 @@ export class TokenSet {
       receivedAt: this.receivedAt,
       scopes: this.scopes,
       extra: this.#extra,
+      dpopKey: this.#dpopKey,
+      renewal: this.#renewal,
+      deviations: this.deviations,
+      requestedScopes: fields.scopes === undefined ? this.requestedScopes : undefined,
       ...fields,
     })
   }
@@ -134,6 +184,9 @@ export class TokenSet {
       s: this.scopes,
       ...(hasKeys(this.#extra) ? { x: this.#extra } : {}),
       ...(this.#raw === undefined ? {} : { w: this.#raw }),
+      ...(this.#dpopKey === undefined ? {} : { k: this.#dpopKey }),
+      ...(this.#renewal === undefined ? {} : { g: this.#renewal }),
+      ...(this.missingScopes.length + this.addedScopes.length === 0 ? {} : { q: this.requestedScopes }),
     }
     return JSON.stringify(serialized)
   }
@@ -155,7 +208,15 @@ export class TokenSet {
       scopes: value.s,
       extra: value.x,
       raw: value.w,
+      dpopKey: value.k,
+      renewal: value.g,
+      requestedScopes: value.q,
     })
+  }
+
+  /** The scopes that were asked for, as far as they are known to differ from `scopes`. */
+  get requestedScopes(): readonly string[] {
+    return [...without(this.scopes, this.addedScopes), ...this.missingScopes]
   }
 
   /** What may be shown: no secret. Use {@link TokenSet.serialize} to store a token set. */
@@ -168,6 +229,10 @@ export class TokenSet {
       scopes: this.scopes,
     }
   }
+}
+
+function without(scopes: readonly string[], others: readonly string[]): readonly string[] {
+  return Object.freeze(scopes.filter((scope) => !others.includes(scope)))
 }
 
 /** Whether a value can travel as a token: RFC 6750 section 2.1 in spirit, any visible ASCII in practice. */

@@ -6,9 +6,11 @@ export { provider, providers } from './lookup.ts'
 export { nearestNames } from './nearest-name.ts'
 export { ownParameters } from './own-parameters.ts'
 export type {
+  MtlsEndpoint,
   Provider,
   ProviderDefinition,
   ProviderFacts,
+  ResponseMode,
   TokenEndpointAuthMethod,
   UrlVariable,
 } from './provider.ts'

@@ -4,7 +4,7 @@ import { quote } from '../errors.ts'
 import { tokenEndpointAuthMethods } from './auth-methods.ts'
 import { hostKind } from './host.ts'
 import { ownParameters } from './own-parameters.ts'
-import type { Provider, UrlVariable } from './provider.ts'
+import type { MtlsEndpoint, Provider, UrlVariable } from './provider.ts'
 
 /** What is wrong with a value ("must be …, such as …"), or nothing. */
 export type Check = (value: unknown) => string | undefined
@@ -56,6 +56,28 @@ export const MEMBERS: Readonly<Record<keyof Provider, Check>> = {
   userinfoUrl: endpoint('https://acme.example/userinfo'),
   deviceAuthorizationUrl: endpoint('https://acme.example/oauth/device'),
   jwksUrl: endpoint('https://acme.example/jwks.json'),
+  pushedAuthorizationUrl: endpoint('https://acme.example/oauth/par'),
+  pushedAuthorizationRequired: flag,
+  backchannelAuthenticationUrl: endpoint('https://acme.example/oauth/bc-authorize'),
+  registrationEndpointUrl: endpoint('https://acme.example/oauth/register'),
+  endSessionUrl: endpoint('https://acme.example/oauth/logout'),
+  mtlsEndpoints: record(mtlsEndpointProblem, '{ tokenUrl: "https://mtls.acme.example/oauth/token" }'),
+  requestObject: oneOf(['required', 'supported']),
+  responseMode: oneOf([
+    'query',
+    'fragment',
+    'form_post',
+    'query.jwt',
+    'fragment.jwt',
+    'form_post.jwt',
+    'jwt',
+  ]),
+  dpop: oneOf(['required', 'supported']),
+  certificateBoundTokens: flag,
+  resources: list(url('https://api.acme.example', { query: true }), '["https://api.acme.example"]'),
+  authorizationDetails: list(detailProblem, '[{ type: "payment_initiation" }]'),
+  idTokenSigningAlgs: list(matching(/^[A-Z][A-Za-z0-9-]+$/, 'ES256'), '["ES256"]'),
+  grantTypes: list(words('client_credentials'), '["client_credentials"]'),
   issuer: url('https://acme.example', {}),
   issuerVaries: flag,
   issParameterSupported: flag,
@@ -109,6 +131,10 @@ export const URL_MEMBERS = [
   'userinfoUrl',
   'deviceAuthorizationUrl',
   'jwksUrl',
+  'pushedAuthorizationUrl',
+  'backchannelAuthenticationUrl',
+  'registrationEndpointUrl',
+  'endSessionUrl',
   'issuer',
   'apiBaseUrl',
 ] as const satisfies readonly (keyof Provider)[]
@@ -290,4 +316,28 @@ function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+const MTLS_ENDPOINTS: readonly string[] = [
+  'tokenUrl',
+  'revocationUrl',
+  'introspectionUrl',
+  'userinfoUrl',
+  'deviceAuthorizationUrl',
+  'pushedAuthorizationUrl',
+  'backchannelAuthenticationUrl',
+  'registrationEndpointUrl',
+] satisfies MtlsEndpoint[]
+
+function mtlsEndpointProblem(name: string, value: unknown): string | undefined {
+  if (!MTLS_ENDPOINTS.includes(name)) return `has no endpoint ${quote(name)}: ${MTLS_ENDPOINTS.join(', ')}`
+  return endpoint('https://mtls.acme.example/oauth/token')(value)
+}
+
+/** RFC 9396 section 2: each detail names its type. */
+function detailProblem(value: unknown): string | undefined {
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined
+  return typeof type === 'string' && type !== ''
+    ? undefined
+    : 'must name its type, such as { type: "payment_initiation" }'
 }

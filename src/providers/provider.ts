@@ -17,6 +17,27 @@ export type TokenEndpointAuthMethod =
   | 'signed_headers'
   | 'signed_request'
 
+/** How the answer of an authorization request travels back (OAuth Multiple Response Types, form_post, JARM). */
+export type ResponseMode =
+  | 'query'
+  | 'fragment'
+  | 'form_post'
+  | 'query.jwt'
+  | 'fragment.jwt'
+  | 'form_post.jwt'
+  | 'jwt'
+
+/** Endpoints that may have an alias for clients with a TLS certificate (RFC 8705 section 5). */
+export type MtlsEndpoint =
+  | 'tokenUrl'
+  | 'revocationUrl'
+  | 'introspectionUrl'
+  | 'userinfoUrl'
+  | 'deviceAuthorizationUrl'
+  | 'pushedAuthorizationUrl'
+  | 'backchannelAuthenticationUrl'
+  | 'registrationEndpointUrl'
+
 /** One `{name}` in a provider's URLs. */
 export interface UrlVariable {
   name: string
@@ -53,6 +74,34 @@ export interface ProviderFacts {
   userinfoUrl?: string
   deviceAuthorizationUrl?: string
   jwksUrl?: string
+  /** RFC 9126: authorization requests are pushed here. Used whenever it is known. */
+  pushedAuthorizationUrl?: string
+  /** RFC 9126 section 5: the server takes no other authorization requests. */
+  pushedAuthorizationRequired?: boolean
+  /** OpenID Connect CIBA section 4: where a person is asked on another device. */
+  backchannelAuthenticationUrl?: string
+  /** RFC 7591: where clients register themselves. */
+  registrationEndpointUrl?: string
+  /** OpenID Connect RP-Initiated Logout: where a person is sent to end their session. */
+  endSessionUrl?: string
+  /** RFC 8705 section 5: the endpoints to use instead with a TLS client certificate, by their names here. */
+  mtlsEndpoints?: Readonly<Partial<Record<MtlsEndpoint, string>>>
+  /** Authorization requests are signed (JAR, RFC 9101): `required`, `supported`; default: only when the client asks for it. */
+  requestObject?: 'required' | 'supported'
+  /** Response mode that the provider wants. Default: none sent (`query`). */
+  responseMode?: ResponseMode
+  /** RFC 9449: `required`, `supported` (then used when the client asks for it). */
+  dpop?: 'required' | 'supported'
+  /** RFC 8705 section 3: access tokens are bound to the client's certificate, and API calls have to present it. */
+  certificateBoundTokens?: boolean
+  /** Resource indicators (RFC 8707) that every request names, as URIs without a fragment. */
+  resources?: readonly string[]
+  /** RFC 9396 `authorization_details` that every authorization request carries, as JSON. */
+  authorizationDetails?: readonly Readonly<Record<string, unknown>>[]
+  /** OpenID Connect Discovery: algorithms of id_tokens. Default: the one the client registered, else `RS256` and whatever the JWKS holds. */
+  idTokenSigningAlgs?: readonly string[]
+  /** RFC 8628, CIBA, client credentials and others: grant types that the server names; `undefined`: it does not say. */
+  grantTypes?: readonly string[]
   /** OpenID Connect or RFC 8414 issuer. */
   issuer?: string
   /** The issuer in tokens differs by tenant (Microsoft `common`), so it is compared as a template. */

@@ -5,8 +5,10 @@ import type { RefreshParts, Sending } from './refresh-parts.ts'
 
 /** Sends refresh requests with these options. */
 export function refreshRequests(options: RequestOptions): RefreshParts['refresh'] {
-  return ({ provider, client }, tokens, sending) =>
-    refreshTokenGrant(provider, client, tokens, { ...options, fetch: watched(options.fetch, sending) })
+  return ({ provider, client }, tokens, sending) => {
+    const send = watched(options.fetch ?? client.fetch, sending)
+    return refreshTokenGrant(provider, client, tokens, { ...options, fetch: send })
+  }
 }
 
 function watched(given: typeof fetch | undefined, sending: Sending): typeof fetch {

@@ -1,0 +1,88 @@
+// What every grant has in common: one token request, an answer that was understood, and a token set made of it.
+// RFC 6749 sections 4 and 5.1.
+import { ScopeMismatchError } from '../errors.ts'
+import { joinScopes, type Provider } from '../providers/index.ts'
+import type { Client } from './client.ts'
+import type { RequestOptions } from './request-options.ts'
+import type { TokenAnswer } from './response-reader.ts'
+import type { LibraryCall } from './token-endpoint.ts'
+import { type Renewal, TokenSet } from './token-set.ts'
+
+/** One token request of a grant, and what its answer is held against. */
+export interface Grant {
+  /** The grant type as RFC 6749 and the registry spell it, for messages and hooks. */
+  name: string
+  /** Values the request carries that must not come back in an error. */
+  secrets: readonly (string | undefined)[]
+  /** Builds the request with the protocol library. */
+  build: (call: LibraryCall) => Promise<Response>
+  /** What was asked for; what the answer grants when it does not say (RFC 6749 section 5.1). */
+  scopes: readonly string[]
+  /** Facts from elsewhere (callback, the token set before), under those of the answer. */
+  extra?: Readonly<Record<string, unknown>> | undefined
+  /** The tokens that are being renewed: what the answer leaves out stays. */
+  previous?: TokenSet | undefined
+  /** How to repeat this grant (R14). */
+  renewal?: Renewal | undefined
+  /** Private JWK that the tokens are bound to (DPoP). */
+  dpopKey?: JsonWebKey | undefined
+  /** Checks the id_token of the answer and says which to keep. Default: as it came. */
+  idToken?: ((idToken: string | undefined) => string | undefined | Promise<string | undefined>) | undefined
+}
+
+/**
+ * Sends one token request and makes a token set of the answer. The one way in which tokens come into being.
+ *
+ * @param provider with its endpoints resolved.
+ * @throws {ScopeMismatchError} the client demands exactly the scopes it asked for; the tokens are in the error.
+ * @throws {TokenEndpointError} refused; {@link InvalidResponseError} {@link NetworkError} {@link TimeoutError}.
+ */
+export async function grantTokens(
+  provider: Provider,
+  client: Client,
+  grant: Grant,
+  options: RequestOptions,
+): Promise<TokenSet> {
+  const { requestTokens } = await import('./token-endpoint.ts')
+  const answer = await requestTokens({ provider, client }, grant, options)
+  const idToken = grant.idToken === undefined ? answer.idToken : await grant.idToken(answer.idToken)
+  const tokens = tokenSetFrom(answer, idToken, grant, options)
+  if (client.scopes === 'strict') assertScopes(provider, tokens)
+  return tokens
+}
+
+function tokenSetFrom(
+  answer: TokenAnswer,
+  idToken: string | undefined,
+  grant: Grant,
+  options: RequestOptions,
+): TokenSet {
+  const { previous } = grant
+  return new TokenSet({
+    accessToken: answer.accessToken,
+    refreshToken: answer.refreshToken ?? previous?.refreshToken,
+    idToken,
+    expiresAt: typeof answer.expiresAt === 'number' ? new Date(answer.expiresAt) : null,
+    receivedAt: new Date((options.now ?? Date.now)()),
+    scopes: answer.scopes ?? grant.scopes,
+    requestedScopes: grant.scopes,
+    extra: { ...previous?.extra, ...grant.extra, ...answer.extra },
+    raw: answer.raw,
+    dpopKey: grant.dpopKey ?? previous?.dpopKey,
+    renewal: grant.renewal ?? previous?.renewal,
+  })
+}
+
+/** R9: nothing is lost, the tokens are in the error. */
+function assertScopes(provider: Provider, tokens: TokenSet): void {
+  const { missingScopes: missing, addedScopes: added } = tokens
+  if (missing.length === 0 && added.length === 0) return
+  const parts = [
+    ...(missing.length === 0 ? [] : [`did not grant ${joinScopes(provider, missing)}`]),
+    ...(added.length === 0 ? [] : [`granted ${joinScopes(provider, added)} besides`]),
+  ]
+  throw new ScopeMismatchError(
+    `${provider.id} ${parts.join(' and ')}, and the client demands the scopes it asked for (scopes: "strict"). The tokens are in this error's tokens.`,
+    { missing, added, tokens },
+  )
+}
