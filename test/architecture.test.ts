@@ -30,6 +30,9 @@ const nodeFiles = [/^config\//, /^cli\//, /^testing\//, /^vault\/sqlite[^/]*\.ts
 /** Third-party packages, each at home in one folder. */
 const homes: Record<string, string> = {
   oauth4webapi: 'oauth',
+  jose: 'oauth',
+  undici: 'config',
+  uqr: 'cli',
   ajv: 'tools',
   'ajv-formats': 'tools',
   '@standard-schema/spec': 'tools',
