@@ -159,6 +159,7 @@ export class CommandContext {
 }
 
 function noVaultText(place: string): string {
+  if (place.startsWith('memory:')) return 'A vault in memory is empty at the start of every command.'
   return `There is no vault yet at ${place}: the first toolgrant connect makes one.`
 }
 

@@ -32,7 +32,7 @@ export async function importSource(
     candidates: providers ?? (await withClient(context)),
     passphrase: () => passphraseFor(context, options, false),
   }
-  const onItem = (item: ImportedItem) => say(context, item)
+  const onItem = (item: ImportedItem) => say(context, item, options.dryRun === true)
   // No spinner: a person may be asked for the passphrase meanwhile.
   const result = await vault.import(source, { ...given, onItem })
   const { imported, unchanged, newerHere, refused } = result
@@ -52,12 +52,17 @@ export async function importSource(
 function say(
   { output }: CommandContext,
   { outcome, place, user, provider, account, why, note }: ImportedItem,
+  isDryRun: boolean,
 ): void {
   const what = [provider, account, user === undefined ? undefined : `of ${user}`].filter(Boolean).join(' ')
   const told = [why, note].filter(Boolean).join(' ')
   if (outcome === 'refused' && !output.json) output.warn(`Refused: ${what || place} (${place}). ${told}`)
   else if (outcome !== 'unchanged')
-    output.note(printable(`  ${outcome.replace('_', ' ')}: ${what}${told === '' ? '' : `. ${told}`}`))
+    output.note(
+      printable(
+        `  ${isDryRun && outcome === 'imported' ? 'would import' : outcome.replace('_', ' ')}: ${what}${told === '' ? '' : `. ${told}`}`,
+      ),
+    )
 }
 
 /** Whose client the tokens of mcp-remote may belong to: every provider that has one here. */

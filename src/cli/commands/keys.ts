@@ -90,7 +90,9 @@ export async function rotateKeys(
   if (output.json) await output.document(rotated)
   const { id, before, resealed, older, unopened } = rotated
   const seals = before === undefined ? `The key ${id} seals` : `The key ${id} seals now, instead of ${before}`
-  output.note(`${output.style('green', '✓')} ${seals}; ${resealed} connections were sealed anew.`)
+  output.note(
+    `${output.style('green', '✓')} ${seals}; ${resealed === 1 ? '1 connection was' : `${resealed} connections were`} sealed anew.`,
+  )
   for (const note of nextSteps(older)) output.note(note)
   for (const row of unopened.slice(0, 10))
     output.warn(
@@ -159,10 +161,13 @@ export async function retireKey(
   if (done.retired)
     output.note(`${output.style('green', '✓')} Retired the key ${id}: nothing here is sealed with it.`)
   for (const place of done.deletedFrom) output.note(printable(`Deleted it from ${place}.`))
+  const remedy = deleteKey ? 'take it out there by hand' : `toolgrant keys retire ${id} --delete-key`
   for (const place of done.leftIn)
     output.note(
       printable(
-        `It is still in ${place}: backups made before need it. When there are none, and no other vault uses it: toolgrant keys retire ${id} --delete-key`,
+        place === 'TOOLGRANT_KEY'
+          ? 'It is still in TOOLGRANT_KEY: backups made before need it. When there are none, take it out of that variable.'
+          : `It is still in ${place}: backups made before need it. When there are none, and no other vault uses it: ${remedy}`,
       ),
     )
   return undefined
