@@ -1,13 +1,15 @@
-// The authorization endpoint and its consent page. RFC 6749 sections 3.1 and 4.1, RFC 7636 section 4.3, RFC 9207.
+// The authorization endpoint and its consent page. RFC 6749 sections 3.1, 4.1 and 4.2, RFC 7636 section 4.3, RFC 9207.
 import type { ConsentDecision, ServerBehaviour } from './behaviour.ts'
 import { mayRedirectTo } from './clients.ts'
 import { type Exchange, escapeHtml, isFault, NO_STORE, page, type Reply, readParameters } from './exchange.ts'
+import { issueFrontChannel, responseModeOf, responseTypeProblem } from './front-channel.ts'
 import type { ServerState } from './token-endpoint.ts'
 
 /** The request header in which {@link AuthorizationServer.consent} carries a decision, as JSON. */
 export const DECISION_HEADER = 'x-simulator-decision'
 
-interface AuthorizationRequest {
+/** A request that may be granted. */
+export interface AuthorizationRequest {
   clientId: string
   redirectUri: string
   scopes: readonly string[]
@@ -40,7 +42,7 @@ export class AuthorizationEndpoint {
   }
 
   /** Answers the form of the consent page. A ticket works once. */
-  decide(exchange: Exchange): Reply {
+  async decide(exchange: Exchange): Promise<Reply> {
     const form = new URLSearchParams(exchange.body)
     const ticket = form.get('ticket') ?? ''
     const request = this.#open.get(ticket)
@@ -68,9 +70,8 @@ export class AuthorizationEndpoint {
     const behaviour = this.#state.behaviour()
     const doubled = readParameters(search)
     if (isFault(doubled)) return doubled
-    if (params['response_type'] === undefined) return invalid('response_type is missing')
-    if (params['response_type'] !== 'code')
-      return { error: 'unsupported_response_type', description: 'only code is supported' }
+    const unsupported = responseTypeProblem(params, behaviour, this.#state.clients.get(params['client_id']))
+    if (unsupported !== undefined) return unsupported
     const pkce = challengeProblem(params, behaviour)
     if (pkce !== undefined) return invalid(pkce)
     const scopes = (params['scope'] ?? '')
@@ -109,7 +110,7 @@ export class AuthorizationEndpoint {
     )
   }
 
-  #finish(request: AuthorizationRequest, decision: ConsentDecision): Reply {
+  async #finish(request: AuthorizationRequest, decision: ConsentDecision): Promise<Reply> {
     if (decision.approve === false || decision.error !== undefined) {
       const error = decision.error ?? 'access_denied'
       return this.#redirect(request.params, {
@@ -119,20 +120,19 @@ export class AuthorizationEndpoint {
       })
     }
     const user = decision.user ?? request.params['login_hint'] ?? this.#state.behaviour().user ?? 'ada'
-    const code = this.#state.grants.issueCode({
-      ...request,
-      user,
-      requestedScopes: request.scopes,
-      scopes: decision.scopes ?? request.scopes,
-    })
-    return this.#redirect(request.params, { code, ...decision.params })
+    const scopes = decision.scopes ?? request.scopes
+    const issued = await issueFrontChannel(this.#state, request, user, scopes)
+    return this.#redirect(request.params, { ...issued, ...decision.params })
   }
 
   #redirect(params: Readonly<Record<string, string>>, answer: Readonly<Record<string, string>>): Reply {
     const location = new URL(params['redirect_uri'] ?? '')
-    for (const [name, value] of Object.entries(answer)) location.searchParams.set(name, value)
-    if (params['state'] !== undefined) location.searchParams.set('state', params['state'])
-    if (this.#state.behaviour().issParameter ?? true) location.searchParams.set('iss', this.#state.issuer())
+    const inFragment = responseModeOf(params) === 'fragment'
+    const search = inFragment ? new URLSearchParams() : location.searchParams
+    for (const [name, value] of Object.entries(answer)) search.set(name, value)
+    if (params['state'] !== undefined) search.set('state', params['state'])
+    if (this.#state.behaviour().issParameter ?? true) search.set('iss', this.#state.issuer())
+    if (inFragment) location.hash = search.toString()
     return { status: 303, headers: { location: location.href, ...NO_STORE }, body: '' }
   }
 }
@@ -157,6 +157,7 @@ function challengeProblem(
   behaviour: ServerBehaviour,
 ): string | undefined {
   const challenge = params['code_challenge']
+  if (!params['response_type']?.split(' ').includes('code')) return undefined
   if (challenge === undefined) {
     if (params['code_challenge_method'] !== undefined) return 'code_challenge is missing'
     return (behaviour.requirePkce ?? true) ? 'code_challenge is required' : undefined

@@ -92,7 +92,7 @@ describe('the authorization endpoint', () => {
 
   it.each([
     [{ response_type: undefined }, 'invalid_request'],
-    [{ response_type: 'token' }, 'unsupported_response_type'],
+    [{ response_type: 'magic' }, 'unsupported_response_type'],
     [{ code_challenge: undefined, code_challenge_method: undefined }, 'invalid_request'],
     [{ code_challenge: undefined }, 'invalid_request'],
     [{ code_challenge: 'short' }, 'invalid_request'],

@@ -13,6 +13,17 @@ export type EndpointName =
   | 'userinfo'
   | 'api'
 
+/** A grant that the server can be told to take. `implicit` is a response type (`token`), and legacy. */
+export type GrantType =
+  | 'authorization_code'
+  | 'refresh_token'
+  | 'implicit'
+  | 'password'
+  | 'client_credentials'
+  | 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+  | 'urn:ietf:params:oauth:grant-type:token-exchange'
+  | 'urn:ietf:params:oauth:grant-type:device_code'
+
 /** What the consent is asked about, for a `consent` function. */
 export interface ConsentRequest {
   clientId: string
@@ -111,6 +122,8 @@ export interface ServerBehaviour {
     | 'deny'
     | 'page'
     | ((request: ConsentRequest) => ConsentDecision | Promise<ConsentDecision>)
+  /** The grants that are taken. Default: `authorization_code` and `refresh_token`. */
+  grantTypes?: readonly GrantType[]
   /** The scopes that exist; others are answered `invalid_scope`. Default: any. */
   scopes?: readonly string[]
   /** Between scopes in requests. Default: one space; RFC 6749 section 3.3 knows no other. */
@@ -176,6 +189,8 @@ export interface RegisteredClient {
   tokenEndpointAuthMethod: 'client_secret_basic' | 'client_secret_post' | 'none'
   /** Compared exactly, but for the port of a loopback address (RFC 8252 section 7.3). Default: any. */
   redirectUris?: readonly string[]
+  /** The grants it may use (RFC 7591 section 2). Default: all that the server takes. */
+  grantTypes?: readonly GrantType[]
 }
 
 /**
@@ -205,6 +220,11 @@ export interface ScriptedAnswer {
   truncate?: true
   /** Milliseconds to wait before the rest of this step, on top of the latency. */
   delayMs?: number
+}
+
+/** The grants that are taken now. */
+export function grantTypesOf({ grantTypes }: ServerBehaviour): readonly GrantType[] {
+  return grantTypes ?? ['authorization_code', 'refresh_token']
 }
 
 /** Milliseconds of latency of an endpoint. */

@@ -117,11 +117,16 @@ export class Grants {
     return { ...tokens, asRequested, nonce: code.nonce }
   }
 
-  /** A new grant and its first tokens. */
-  issueTokens(clientId: string, user: string, scopes: readonly string[]): IssuedTokens {
+  /** A new grant and its first tokens. `renewable: false`: no refresh token, whatever the server does else. */
+  issueTokens(
+    clientId: string,
+    user: string,
+    scopes: readonly string[],
+    { renewable = true } = {},
+  ): IssuedTokens {
     const grant: Grant = { id: this.#grants.length + 1, clientId, user, scopes }
     this.#grants.push(grant)
-    const refreshToken = this.#newRefreshToken(grant)
+    const refreshToken = renewable ? this.#newRefreshToken(grant) : undefined
     return { ...this.#issue(grant, scopes, refreshToken), asRequested: true, nonce: undefined }
   }
 

@@ -37,7 +37,10 @@ export interface IdTokenFacts {
   user: string
   clientId: string
   nonce: string | undefined
-  accessToken: string
+  /** Issued beside it: bound by `at_hash`. */
+  accessToken?: string | undefined
+  /** Issued beside it: bound by `c_hash`. */
+  code?: string | undefined
   /** Milliseconds since 1970, the server's clock. */
   now: number
 }
@@ -52,7 +55,8 @@ export async function idToken(facts: IdTokenFacts, shape: IdTokenShape = {}): Pr
     iat: issuedAt,
     exp: issuedAt + 300,
     auth_time: issuedAt,
-    at_hash: atHash(facts.accessToken),
+    ...(facts.accessToken === undefined ? {} : { at_hash: leftHalf(facts.accessToken) }),
+    ...(facts.code === undefined ? {} : { c_hash: leftHalf(facts.code) }),
     ...(facts.nonce === undefined ? {} : { nonce: facts.nonce }),
     ...shape.claims,
   }
@@ -62,9 +66,9 @@ export async function idToken(facts: IdTokenFacts, shape: IdTokenShape = {}): Pr
   return `${input}.${sign('sha256', Buffer.from(input), key.privateKey).toString('base64url')}`
 }
 
-/** The left half of the hash of the access token (OpenID Connect Core section 3.1.3.6). */
-function atHash(accessToken: string): string {
-  return createHash('sha256').update(accessToken, 'ascii').digest().subarray(0, 16).toString('base64url')
+/** The left half of the hash of an access token or code (OpenID Connect Core sections 3.1.3.6 and 3.3.2.11). */
+function leftHalf(secret: string): string {
+  return createHash('sha256').update(secret, 'ascii').digest().subarray(0, 16).toString('base64url')
 }
 
 function encode(value: unknown): string {

@@ -12,6 +12,7 @@ export type {
   ConsentDecision,
   ConsentRequest,
   EndpointName,
+  GrantType,
   IdTokenShape,
   RegisteredClient,
   ScriptedAnswer,

@@ -1,5 +1,7 @@
 // What the simulated server says about itself. RFC 8414, OpenID Connect Discovery section 3.
+import { grantTypesOf } from './behaviour.ts'
 import { json, type Reply } from './exchange.ts'
+import { responseTypesOf } from './front-channel.ts'
 import { jwks } from './id-token.ts'
 import type { ServerState } from './token-endpoint.ts'
 
@@ -31,8 +33,8 @@ function oauthMetadata(state: ServerState) {
     token_endpoint: state.issuer() + PATHS.token,
     revocation_endpoint: state.issuer() + PATHS.revocation,
     introspection_endpoint: state.issuer() + PATHS.introspection,
-    response_types_supported: ['code'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
+    response_types_supported: responseTypesOf(state.behaviour()),
+    grant_types_supported: grantTypesOf(state.behaviour()),
     token_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
     code_challenge_methods_supported: allowPlainPkce ? ['S256', 'plain'] : ['S256'],

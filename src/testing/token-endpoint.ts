@@ -12,7 +12,7 @@ import {
   refusal,
 } from './exchange.ts'
 import type { Grants, IssuedTokens } from './grants.ts'
-import { idToken } from './id-token.ts'
+import { type IdTokenFacts, idToken } from './id-token.ts'
 import type { Secrets } from './secrets.ts'
 import { tokenAnswer, tokenRefusal } from './token-answer.ts'
 
@@ -34,24 +34,19 @@ export async function tokenEndpoint(state: ServerState, exchange: Exchange): Pro
   const tokens = redeem(state, exchange, behaviour)
   if (isFault(tokens)) return tokenRefusal(tokens, behaviour.tokenAnswer)
   const openid = behaviour.openid === true && tokens.scopes.includes('openid')
-  const signed = openid ? await signIdToken(state, tokens, behaviour) : undefined
+  const { accessToken, nonce } = tokens
+  const facts = { user: tokens.grant.user, clientId: tokens.grant.clientId, accessToken, nonce }
+  const signed = openid ? await signIdToken(state, facts) : undefined
   return tokenAnswer(tokens, signed, behaviour, state.clock())
 }
 
-async function signIdToken(
+/** An id_token of this server's, remembered among its secrets. */
+export async function signIdToken(
   state: ServerState,
-  tokens: IssuedTokens,
-  behaviour: ServerBehaviour,
+  facts: Omit<IdTokenFacts, 'issuer' | 'now'>,
 ): Promise<string> {
-  const facts = {
-    issuer: state.issuer(),
-    user: tokens.grant.user,
-    clientId: tokens.grant.clientId,
-    nonce: tokens.nonce,
-    accessToken: tokens.accessToken,
-    now: state.clock(),
-  }
-  return state.secrets.remember(await idToken(facts, behaviour.idToken))
+  const here = { issuer: state.issuer(), now: state.clock() }
+  return state.secrets.remember(await idToken({ ...facts, ...here }, state.behaviour().idToken))
 }
 
 function redeem(state: ServerState, exchange: Exchange, behaviour: ServerBehaviour): IssuedTokens | Fault {
