@@ -5,92 +5,276 @@
 // No message ever contains a token, code, secret, header or raw body. Text that a remote party chose
 // is passed through `quote`, which JSON-encodes and shortens it.
 
-/** What went wrong, in one documented word. `docs/errors.md` explains each and names the next step. */
+/**
+ * What went wrong, in one documented word. Each code says what it means and, after "Next:", what to do; the line above
+ * a group names the class that carries its codes. `node scripts/errors-page.ts` makes docs/errors.md of this.
+ */
 export type ErrorCode =
-  // ConfigurationError: the developer or operator changes something, then tries again.
+  // TypeError: the call is wrong. A plain TypeError with a code; not one of the classes below.
+  /** A call was made with a missing or unusable argument. Next: correct the call; the message names the argument. */
   | 'invalid_argument'
+  // ConfigurationError: the developer or operator changes something, then tries again.
+  /**
+   * No provider of that id is in the catalogue or the configuration.
+   * Next: use one of the ids that the message offers, or define it.
+   */
   | 'provider_unknown'
+  /**
+   * A provider row lacks something, or has something it must not have.
+   * Next: correct the member that the message names.
+   */
   | 'provider_invalid'
+  /**
+   * Our client id, secret or key at a provider is not set.
+   * Next: set it in one of the places that the message lists.
+   */
   | 'client_missing'
+  /** `toolgrant.toml` or `.secrets.toml` cannot be used. Next: correct the file at the line that the message names. */
   | 'config_invalid'
+  /**
+   * A URL would carry secrets over plain HTTP.
+   * Next: use https; http is accepted on loopback only, and in a test network with `allowInsecureRequests`.
+   */
   | 'insecure_url'
+  /**
+   * An issuer's metadata could not be read, or points somewhere it must not.
+   * Next: check the issuer, or give the endpoints.
+   */
   | 'discovery_failed'
+  /** This runtime lacks something (`node:sqlite`, `node:crypto`). Next: use Node ≥ 22.18. */
   | 'runtime_unsupported'
+  /**
+   * A flow that listens was given a redirect URI of another machine.
+   * Next: register a loopback URI, or mount the callback and call `vault.finish`.
+   */
   | 'redirect_uri_not_loopback'
+  /**
+   * The certificate files for https are not there.
+   * Next: run one of the commands in the message, or use the managed certificate.
+   */
   | 'certificate_missing'
+  /** A person has several accounts at this provider. Next: say which: `account`. */
   | 'account_ambiguous'
+  /**
+   * A tool's input cannot be expressed as JSON Schema, or in a vendor's dialect.
+   * Next: change the schema at the path in the message.
+   */
+  | 'schema_unsupported'
   // AuthorizationRequiredError: a person has to consent.
+  /** The person has not connected this provider yet. Next: send them to `url`, then repeat the call. */
   | 'not_connected'
+  /**
+   * The grant does not cover a scope that is needed.
+   * Next: send the person to `url`, then repeat the call; the old scopes keep working meanwhile.
+   */
   | 'missing_scope'
+  /**
+   * The grant is dead: revoked, expired, or its refresh was interrupted.
+   * Next: send the person to `url`, then repeat the call.
+   */
   | 'needs_reconnect'
+  /**
+   * The API refuses the call until the grant covers more (RFC 6750), or the person signs in again (RFC 9470).
+   * Next: ask for consent to `scopes`: those that were granted and those that the API names. Once: a second refusal
+   * means that consent does not help.
+   */
   | 'insufficient_scope'
   // AuthorizationDeniedError: a person, or the provider on their behalf, said no.
+  /** The person said no. Next: tell them what will not work; start again when they agree. */
   | 'access_denied'
+  /**
+   * The provider refused the authorization request; see `error` and `errorDescription`.
+   * Next: as the message says: usually the client's registration or the scopes.
+   */
   | 'authorization_failed'
   // CallbackError: this callback is not to be trusted; the right one may still come.
+  /** A callback carries another state. Next: nothing: it was not used, and the right one may still come. */
   | 'state_mismatch'
+  /** A callback carries no state. Next: nothing: it was not used, and the right one may still come. */
   | 'state_missing'
+  /**
+   * A callback comes from another issuer, or lacks the promised `iss` (RFC 9207).
+   * Next: nothing: it was not used. If it keeps happening, check the provider's `issuer`.
+   */
   | 'issuer_mismatch'
+  /** A callback repeats a parameter. Next: nothing: it was not used, and the right one may still come. */
   | 'duplicate_parameter'
+  /** A callback has neither code nor error. Next: give the whole redirected URL. */
   | 'code_missing'
+  /** The text is not a redirected URL. Next: give the whole address, from http to the end. */
   | 'callback_invalid'
+  /** The person came back too late. Next: start again. */
   | 'authorization_expired'
+  /**
+   * A callback did not come in the response mode that was asked for, such as an unsigned one where a signed one was
+   * promised (JARM).
+   * Next: nothing: it was not used. If it keeps happening, check the provider's `responseMode`.
+   */
   | 'response_mode_mismatch'
   // TokenEndpointError: the provider understood the request and refused it.
+  /**
+   * The provider refused a request for tokens, or about them; see `request`, `error`, `errorDescription`, `status`.
+   * Next: as the message says; `invalid_client` is ours to mend, `invalid_grant` the person's.
+   */
   | 'token_request_refused'
   // InvalidResponseError: the provider's answer cannot be used.
+  /** An answer has more than 1 MiB. Next: check the URL in the provider row. */
   | 'response_too_large'
+  /** An answer is not OAuth: a proxy's page, cut JSON, no token. Next: try later (5xx, 429), or check the URLs. */
   | 'response_not_oauth'
+  /** The connection broke inside the answer. Next: try later; the outcome is unknown. */
   | 'response_truncated'
+  /** The token in the answer cannot be used. Next: check `tokenResponsePath` and `tokenResponseAliases`. */
   | 'token_invalid'
+  /**
+   * The id_token is for another client, issuer, time or nonce, or its signature does not fit.
+   * Next: start again; check the clock and the `issuer`.
+   */
   | 'id_token_invalid'
+  /**
+   * A signed answer of the server (JARM, introspection, userinfo, logout) is not to be believed: signature, issuer,
+   * audience or time.
+   * Next: check the clock, the `issuer` and the `jwksUrl`; nothing of it was used.
+   */
   | 'jwt_invalid'
+  /** An endpoint answered with a redirect. Next: correct the endpoint's URL; secrets do not follow redirects. */
   | 'redirect_refused'
-  // NetworkError and TimeoutError: nothing was decided; try again later.
+  // NetworkError: nothing was decided.
+  /** No answer came: DNS, connection, TLS, reset. Next: try later. */
   | 'network'
+  // TimeoutError: nothing was decided within our limit.
+  /** A time limit passed; the message says which. Next: try later, or raise the limit. */
   | 'timeout'
-  // TokenExpiredError, RefreshFailedError, UnauthorizedError
+  // TokenExpiredError: nothing was sent.
+  /**
+   * The access token is over and nothing here can renew it.
+   * Next: refresh it, or give the session a source that does.
+   */
   | 'token_expired'
+  // RefreshFailedError: the grant is kept.
+  /**
+   * A refresh failed although the grant may be alive; `retryable` says whether waiting helps.
+   * Next: try later, or mend the cause.
+   */
   | 'refresh_failed'
+  /**
+   * There is no refresh token, and nothing to repeat the grant with.
+   * Next: ask for offline access, and for consent again.
+   */
   | 'refresh_unsupported'
+  // UnauthorizedError: the API refuses a fresh token.
+  /**
+   * The API still says 401 with a renewed token.
+   * Next: check the scopes and the connected account; `response` is the answer.
+   */
   | 'unauthorized'
-  // ScopeMismatchError: the grant is not what was asked for (strict scopes only); the tokens are in it.
+  // ScopeMismatchError: the grant is not what was asked for (`scopes: 'strict'`); the tokens are in it.
+  /**
+   * The provider granted other scopes than were asked for, and the client demands exactly those.
+   * Next: keep `tokens`, revoke them, or ask again; `missing` and `added` name the difference.
+   */
   | 'scope_mismatch'
   // RequestRefusedError: our own fence stopped the request before anything was sent.
+  /** The token must not go to that host. Nothing was sent. Next: add the host to `apiHosts` if it is the provider's. */
   | 'host_not_allowed'
+  /**
+   * An API redirects elsewhere, and the token does not go along.
+   * Next: call that URL itself if it is the provider's.
+   */
   | 'cross_origin_redirect'
-  // StoreError
+  // StoreError: the store cannot do what was asked.
+  /**
+   * The vault file cannot be opened, or the database not be reached.
+   * Next: check the path, or the server and the network; then repeat.
+   */
   | 'store_unavailable'
+  /**
+   * The vault file or its folder is read-only; the database is a standby.
+   * Next: give write permission; name the primary.
+   */
   | 'store_read_only'
+  /** The disk is full. Nothing stored was lost. Next: free space, then repeat. */
   | 'store_full'
+  /** The file is damaged, or is not a vault. Next: restore a backup; see docs/vault.md. */
   | 'store_corrupt'
+  /**
+   * Other processes held the store for too long, or no connection to it is free.
+   * Next: repeat; the message names the limit to raise.
+   */
   | 'store_busy'
+  /** A newer toolgrant wrote this store. Next: upgrade this one. */
   | 'store_newer'
+  /**
+   * The file or folder may not be used by this user; the database refuses the role, its password, or what it wants
+   * to do.
+   * Next: correct owner and mode; user, password and [rights](vault.md#roles-and-rights).
+   */
   | 'store_permission'
-  | 'connection_changed'
+  /** The vault, toolbox or store was closed. Next: open it again. */
   | 'closed'
-  // KeyError
+  // KeyError: nothing stored was changed.
+  /** The store is sealed, and its key is nowhere. Next: put the key back where the message looked. */
   | 'key_missing'
+  /**
+   * The key at hand is not the one that sealed the store, or this row; the message names both, `keyId` the one that
+   * is needed.
+   * Next: give the right key; nothing was changed.
+   */
   | 'key_wrong'
+  /** A key is not 32 bytes in base64 or hex. Next: give such a key. */
   | 'key_invalid'
+  /**
+   * The keychain, the key file or the key management service cannot be reached.
+   * Next: unlock or correct it, try later, or set `TOOLGRANT_KEY`.
+   */
   | 'key_unavailable'
+  /**
+   * Something was to be written with a key that the vault does not use any more, and the present one was not found.
+   * Next: give the process the present key; nothing was changed.
+   */
   | 'key_retired'
+  /**
+   * A key that was to be retired is the primary, or something is sealed with it.
+   * Next: as the message says: `toolgrant keys rotate`, then again.
+   */
   | 'key_in_use'
+  /**
+   * A sealed value was altered, or moved from another row.
+   * Next: restore a backup; find out who writes to the store.
+   */
   | 'sealed_data_invalid'
   // ImportError: what was to be imported cannot be read; nothing was changed.
+  /**
+   * What was to be imported is damaged, cut off, of a newer version, or nothing that can be imported.
+   * Next: copy or export it again; nothing was changed.
+   */
   | 'bundle_invalid'
+  /** The bundle was made with another passphrase. Next: give that one; nothing was changed. */
   | 'passphrase_wrong'
-  // ListenError
+  // ListenError: a local port cannot be listened on.
+  /** The port is taken. Next: use another (`port`), or stop who holds it. */
   | 'EADDRINUSE'
+  /** This user may not listen on that port. Next: use a port above 1023. */
   | 'EACCES'
+  /** The address does not exist on this machine. Next: use 127.0.0.1. */
   | 'EADDRNOTAVAIL'
+  /** Listening failed in another way. Next: see `cause`. */
   | 'listen_failed'
-  // Tools
+  // ToolUnknownError: safe to show to the model.
+  /** The model called a tool that does not exist. Next: show the message to the model. */
   | 'tool_unknown'
+  // ToolInputError: safe, and useful, to show to the model.
+  /** The model's arguments do not fit the schema; `issues` says where. Next: show the message to the model. */
   | 'tool_input_invalid'
+  // ToolFailedError: the tool ran and did not succeed.
+  /**
+   * The tool itself threw; see `cause`. It is a `RefreshFailedError` when the token could not be renewed while the
+   * tool ran.
+   * Next: mend the tool.
+   */
   | 'tool_failed'
+  /** The tool ran too long, and was told to stop. Next: raise `timeoutMs`, or make it faster. */
   | 'tool_timeout'
-  | 'schema_unsupported'
 
 /** Options that every error takes. */
 export interface ToolgrantErrorOptions {

@@ -12,6 +12,7 @@ export {
   NetworkError,
   RefreshFailedError,
   RequestRefusedError,
+  ScopeMismatchError,
   StoreError,
   TimeoutError,
   TokenEndpointError,

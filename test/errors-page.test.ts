@@ -1,15 +1,88 @@
-// docs/errors.md explains each code, and no other.
-import { readFileSync } from 'node:fs'
-import { expect, it } from 'vitest'
+// docs/errors.md is what src/errors.ts says now; each code is thrown somewhere, by the class it is documented under.
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { documentedCodes, errorsPage } from '../scripts/errors-page.ts'
 
-const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
+const root = fileURLToPath(new URL('..', import.meta.url))
+const errors = readFileSync(`${root}/src/errors.ts`, 'utf8')
+const classOf = new Map(documentedCodes().map(({ code, errorClass }) => [code, errorClass]))
+// Declared with the seams; their owners throw them. Empty before the issue is done.
+const comingSoon = ['insufficient_scope', 'response_mode_mismatch', 'jwt_invalid']
 
-it('documents every error code, and none that does not exist', () => {
-  const union = /export type ErrorCode =([\s\S]*?)\n\n/.exec(read('../src/errors.ts'))?.[1] ?? ''
-  const declared = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code).sort()
-  const documented = [...read('../docs/errors.md').matchAll(/^\| [^|]*\| `(\w+)` \|/gm)]
-    .map(([, code]) => code)
-    .sort()
-  expect(declared.length).toBeGreaterThan(50)
-  expect(documented).toEqual(declared)
+/** The sources that throw, comments and types of unions taken out: a code that stands there is made, not compared. */
+const throwing = globSync('src/**/*.ts', { cwd: root })
+  .filter((file) => !/\.(test|contract)\.ts$|^src\/(testing|errors\.ts)/.test(file))
+  .map((file) => ({ file, text: madeIn(readFileSync(`${root}/${file}`, 'utf8')) }))
+
+function madeIn(code: string): string {
+  return code
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/^\s*\/\/.*$/gm, '')
+    .replace(/(?:[!=]==|\bcase|\|) *'\w+'|'\w+' *\|(?!\|)|\bincludes\('\w+'\)/g, '')
+}
+
+/** The classes of src/errors.ts with the codes that each gives by itself, or takes. */
+const ownCodes = [...errors.matchAll(/^export class (\w+) [^\n]*\{\n([\s\S]*?)^\}/gm)].flatMap(
+  ([, name = '', body = '']) =>
+    [...body.replace(/\/\*[\s\S]*?\*\//g, '').matchAll(/'(\w+)'/g)]
+      .map(([, code = '']) => ({ name, code }))
+      .filter(({ code }) => classOf.has(code)),
+)
+
+/** `new CallbackError('state_missing'` wherever it stands. */
+const sites = throwing.flatMap(({ file, text }) =>
+  [...text.matchAll(/new (\w+Error)\(\s*'(\w+)'(?=\s*[,)])/g)].map(([, name = '', code = '']) => ({
+    file,
+    name,
+    code,
+  })),
+)
+
+it('is current: node scripts/errors-page.ts writes what is there', () => {
+  expect(documentedCodes().length).toBeGreaterThan(65)
+  expect(readFileSync(`${root}/docs/errors.md`, 'utf8')).toBe(errorsPage())
 })
+
+it('documents each code once, with what it means and what to do', () => {
+  expect(classOf.size).toBe(documentedCodes().length)
+  for (const { code, errorClass, meaning, next } of documentedCodes()) {
+    expect(errorClass, code).toMatch(/Error$/)
+    expect(meaning, code).toMatch(/\.$/)
+    expect(next, code).toMatch(/\.$/)
+  }
+})
+
+describe('each code', () => {
+  it('is thrown somewhere', () => {
+    const made = throwing.map(({ text }) => text).join('\n')
+    const inside = [...errors.matchAll(/super\(([^)]*)/g), ...errors.matchAll(/code: ('\w+' as const)/g)]
+    const byItself = inside.map(([, argument = '']) => argument).join('\n')
+    const thrown = (code: string) => made.includes(`'${code}'`) || byItself.includes(`'${code}'`)
+    expect([...classOf.keys()].filter((code) => !thrown(code) && !comingSoon.includes(code))).toEqual([])
+  })
+
+  it('is thrown by the class that it is documented under', () => {
+    expect(sites.length).toBeGreaterThan(100)
+    expect(ownCodes.length).toBeGreaterThan(25)
+    expect([...sites, ...ownCodes].filter(({ name, code }) => classOf.get(code) !== name)).toEqual([])
+  })
+})
+
+it.each([
+  ["  // XError: y.\n  /** What. Next: do. */\n  | 'a'", [['a', 'XError', 'What.', 'do.']]],
+  [
+    "  // XError: y.\n  /**\n   * What\n   * more.\n   * Next: do.\n   */\n  | 'a'",
+    [['a', 'XError', 'What more.', 'do.']],
+  ],
+])('reads %j', (union, codes) => {
+  const read = documentedCodes(`export type ErrorCode =\n${union}\n\n`)
+  expect(read.map(({ code, errorClass, meaning, next }) => [code, errorClass, meaning, next])).toEqual(codes)
+})
+
+it.each(["  // XError: y.\n  | 'a'", "  // XError: y.\n  /** What. */\n  | 'a'"])(
+  'refuses a code without a next step: %j',
+  (union) => {
+    expect(() => documentedCodes(`export type ErrorCode =\n${union}\n\n`)).toThrow(/'a' must say/)
+  },
+)
