@@ -45,6 +45,21 @@ export async function grantTokens(
 ): Promise<TokenSet> {
   const { requestTokens } = await import('./token-endpoint.ts')
   const answer = await requestTokens({ provider, client }, grant, options)
+  return tokensFrom(provider, client, answer, grant, options)
+}
+
+/**
+ * Makes a token set of an answer, however it came: the implicit grant has no request.
+ *
+ * @throws {ScopeMismatchError} as {@link grantTokens}, and what `grant.idToken` throws.
+ */
+export async function tokensFrom(
+  provider: Provider,
+  client: Client,
+  answer: TokenAnswer,
+  grant: Omit<Grant, 'secrets' | 'build'>,
+  options: Pick<RequestOptions, 'now'>,
+): Promise<TokenSet> {
   const idToken = grant.idToken === undefined ? answer.idToken : await grant.idToken(answer.idToken)
   const tokens = tokenSetFrom(answer, idToken, grant, options)
   if (client.scopes === 'strict') assertScopes(provider, tokens)
@@ -54,8 +69,8 @@ export async function grantTokens(
 function tokenSetFrom(
   answer: TokenAnswer,
   idToken: string | undefined,
-  grant: Grant,
-  options: RequestOptions,
+  grant: Omit<Grant, 'secrets' | 'build'>,
+  options: Pick<RequestOptions, 'now'>,
 ): TokenSet {
   const { previous } = grant
   return new TokenSet({
@@ -66,11 +81,17 @@ function tokenSetFrom(
     receivedAt: new Date((options.now ?? Date.now)()),
     scopes: answer.scopes ?? grant.scopes,
     requestedScopes: grant.scopes,
-    extra: { ...previous?.extra, ...grant.extra, ...answer.extra },
+    extra: { ...previous?.extra, ...grant.extra, ...grantedDetails(answer), ...answer.extra },
     raw: answer.raw,
     dpopKey: grant.dpopKey ?? previous?.dpopKey,
     renewal: grant.renewal ?? previous?.renewal,
   })
+}
+
+/** What was granted in detail (RFC 9396 section 7), for any grant; not what was asked for. */
+function grantedDetails({ raw }: TokenAnswer): Readonly<Record<string, unknown>> {
+  const details = raw['authorization_details']
+  return Array.isArray(details) ? { authorization_details: details } : {}
 }
 
 /** R9: nothing is lost, the tokens are in the error. */
