@@ -70,6 +70,7 @@ export class CliFolder implements AsyncDisposable {
       child[name].setEncoding('utf8').on('data', (text: string) => {
         written[name] += text
       })
+    child.stdin.on('error', () => {}) // a command may end before it has read its input
     if (options.input !== undefined) child.stdin.end(options.input)
     const end = new Promise<CliResult>((resolve, reject) => {
       child.on('error', reject)

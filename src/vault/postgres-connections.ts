@@ -6,16 +6,17 @@ import { failureOf, isForeignKey } from './postgres-errors.ts'
 import { columns, grantParameters, toHistoryEntry, toRow, toTokenRow, type Values } from './postgres-rows.ts'
 import type { Statement } from './postgres-statement.ts'
 import type { Statements } from './postgres-statements.ts'
-import type {
-  ConnectionRow,
-  Grant,
-  HistoryEntry,
-  NewGrant,
-  Page,
-  ProviderDue,
-  RefreshFailure,
-  RowFilter,
-  TokenRow,
+import {
+  type ConnectionRow,
+  type Grant,
+  type HistoryEntry,
+  longestLeaseMs,
+  type NewGrant,
+  type Page,
+  type ProviderDue,
+  type RefreshFailure,
+  type RowFilter,
+  type TokenRow,
 } from './store.ts'
 import { keyRetiredError } from './store-errors.ts'
 
@@ -92,7 +93,7 @@ export class PostgresConnections {
     limit: number,
     claimMs: number,
   ): Promise<readonly ConnectionRow[]> {
-    const parameters = { tenant, provider, limit, claimMs: Math.ceil(claimMs) }
+    const parameters = { tenant, provider, limit, claimMs: Math.min(Math.ceil(claimMs), longestLeaseMs) }
     return this.rows(this.statements.claimDue, parameters)
   }
 

@@ -212,7 +212,7 @@ export interface Store {
   nextDue(tenant: string): Awaitable<readonly ProviderDue[]>
   /**
    * Takes rows that are due, and makes them due again in `claimMs`: of several schedulers each gets others, and those
-   * of one that dies come up again. The longest overdue comes first.
+   * of one that dies come up again. The longest overdue comes first. `claimMs`: at most {@link longestLeaseMs}.
    */
   claimDue(
     tenant: string,

@@ -2,7 +2,13 @@
 // Started by store-processes.ts, for every kind of store.
 import { createHash } from 'node:crypto'
 import { KeyError } from '../../src/errors.ts'
-import type { AuditLine, Grant, NewGrant, Store } from '../../src/vault/store.ts'
+import {
+  type AuditLine,
+  type Grant,
+  longestLeaseMs,
+  type NewGrant,
+  type Store,
+} from '../../src/vault/store.ts'
 
 /** How a process gets at a store: `await (await import(module))[open](place)`. */
 export interface StorePlace {
@@ -99,7 +105,7 @@ async function leases(store: Store, { ids, rounds }: { ids: string[]; rounds: nu
 async function claims(store: Store, { limit }: { limit: number }) {
   const got: string[] = []
   for (;;) {
-    const rows = await store.claimDue('t', 'slack', limit, 3_600_000)
+    const rows = await store.claimDue('t', 'slack', limit, longestLeaseMs)
     if (rows.length === 0) return { got, wrong: [] }
     got.push(...rows.map(({ id }) => id))
     await turn()
