@@ -1,8 +1,8 @@
 // Finding a provider's endpoints from its issuer.
 // OpenID Connect Discovery section 4, RFC 8414 section 3; the answers are cached for an hour.
 import { ConfigurationError, InvalidResponseError, quote, ToolgrantError } from '../errors.ts'
-import { hostKind, isPrivateName } from '../providers/index.ts'
-import { parseBody } from './answer-body.ts'
+import { hostKind, isPrivateName, type MtlsEndpoint, type Provider } from '../providers/index.ts'
+import { isObject, parseBody } from './answer-body.ts'
 import { sameIssuer } from './issuer.ts'
 import { isTransient } from './refresh-failure.ts'
 import type { RequestOptions } from './request-options.ts'
@@ -24,10 +24,32 @@ export interface IssuerMetadata {
   jwksUrl?: string
   /** Microsoft's metadata for many tenants: tokens name the tenant's own issuer. */
   issuerVaries?: boolean
+  /** RFC 9126. */
   pushedAuthorizationUrl?: string
+  /** RFC 9126 section 5: no other authorization requests are taken. */
+  pushedAuthorizationRequired?: boolean
+  /** OpenID Connect CIBA section 4. */
   backchannelAuthenticationUrl?: string
+  /** RFC 7591. */
   registrationEndpointUrl?: string
+  /** OpenID Connect RP-Initiated Logout section 2.1. */
   endSessionUrl?: string
+  /** RFC 8705 section 5: what clients with a TLS certificate use instead. */
+  mtlsEndpoints?: NonNullable<Provider['mtlsEndpoints']>
+  /** RFC 9101 section 10.5: signed authorization requests are demanded, or understood. */
+  requestObject?: NonNullable<Provider['requestObject']>
+  /** OpenID Connect Discovery section 3: how id_tokens may be signed. */
+  idTokenSigningAlgs?: readonly string[]
+  /** RFC 8414 `grant_types_supported`; absent when it does not say. */
+  grantTypes?: readonly string[]
+  /** RFC 8414 `response_modes_supported`; absent when it does not say. The signed ones (`jwt`, …) are JARM's. */
+  responseModes?: readonly string[]
+  /** RFC 8414 `scopes_supported`; an issuer need not name all. */
+  scopes?: readonly string[]
+  /** RFC 9449 section 5.1: how DPoP proofs may be signed; absent where there is no DPoP. */
+  dpopAlgs?: readonly string[]
+  /** The https URL of a client's own metadata will do as its client id (OAuth Client ID Metadata Document). */
+  clientIdMetadataDocumentSupported?: boolean
   /** RFC 9207: the issuer promises `iss` in callbacks. */
   issParameterSupported: boolean
   /** RFC 8414 `code_challenge_methods_supported`; `undefined` when it does not say. */
@@ -144,33 +166,82 @@ function failed(message: string): ConfigurationError {
 }
 
 function toMetadata(found: Record<string, unknown>, issuer: string, options: RequestOptions): IssuerMetadata {
-  const url = (name: string) => {
-    const value = found[name]
-    if (typeof value !== 'string') return undefined
-    assertEndpoint(name, value, issuer, options)
-    return value
-  }
-  const endpoints = {
-    authorizationUrl: url('authorization_endpoint'),
-    tokenUrl: url('token_endpoint'),
-    revocationUrl: url('revocation_endpoint'),
-    introspectionUrl: url('introspection_endpoint'),
-    userinfoUrl: url('userinfo_endpoint'),
-    deviceAuthorizationUrl: url('device_authorization_endpoint'),
-    jwksUrl: url('jwks_uri'),
-    pushedAuthorizationUrl: url('pushed_authorization_request_endpoint'),
-    backchannelAuthenticationUrl: url('backchannel_authentication_endpoint'),
-    registrationEndpointUrl: url('registration_endpoint'),
-    endSessionUrl: url('end_session_endpoint'),
-  }
   const named = String(found['issuer'])
+  const aliases = isObject(found['mtls_endpoint_aliases']) ? found['mtls_endpoint_aliases'] : {}
+  const mtlsEndpoints = urlsIn(aliases, mtlsNames, issuer, options)
   return {
     ...(named.includes('{') ? { issuer, issuerVaries: true } : { issuer: named }),
-    ...defined(endpoints),
+    ...urlsIn(found, urlNames, issuer, options),
+    ...(Object.keys(mtlsEndpoints).length === 0 ? {} : { mtlsEndpoints }),
+    ...(found['require_pushed_authorization_requests'] === true ? { pushedAuthorizationRequired: true } : {}),
+    ...requestObjects(found),
+    ...listsIn(found),
+    ...(found['client_id_metadata_document_supported'] === true
+      ? { clientIdMetadataDocumentSupported: true }
+      : {}),
     issParameterSupported: found['authorization_response_iss_parameter_supported'] === true,
     codeChallengeMethods: texts(found['code_challenge_methods_supported']),
     authMethods: texts(found['token_endpoint_auth_methods_supported']),
   }
+}
+
+/** Our names of the endpoints that a TLS certificate may have aliases for, and the names in metadata. */
+const mtlsNames = {
+  tokenUrl: 'token_endpoint',
+  revocationUrl: 'revocation_endpoint',
+  introspectionUrl: 'introspection_endpoint',
+  userinfoUrl: 'userinfo_endpoint',
+  deviceAuthorizationUrl: 'device_authorization_endpoint',
+  pushedAuthorizationUrl: 'pushed_authorization_request_endpoint',
+  backchannelAuthenticationUrl: 'backchannel_authentication_endpoint',
+  registrationEndpointUrl: 'registration_endpoint',
+} as const satisfies Record<MtlsEndpoint, string>
+
+const urlNames = {
+  ...mtlsNames,
+  authorizationUrl: 'authorization_endpoint',
+  jwksUrl: 'jwks_uri',
+  endSessionUrl: 'end_session_endpoint',
+} as const
+
+/** The URLs of metadata by our names, each of them one that may be used. */
+function urlsIn<Name extends string>(
+  found: Record<string, unknown>,
+  names: Readonly<Record<Name, string>>,
+  issuer: string,
+  options: RequestOptions,
+): { [K in Name]?: string } {
+  const urls: { [K in Name]?: string } = {}
+  for (const name of Object.keys(names) as Name[]) {
+    const value = found[names[name]]
+    if (typeof value !== 'string') continue
+    assertEndpoint(names[name], value, issuer, options)
+    urls[name] = value
+  }
+  return urls
+}
+
+/** RFC 9101 section 10.5; OpenID Connect Discovery has `request_parameter_supported`. */
+function requestObjects(found: Record<string, unknown>): Pick<IssuerMetadata, 'requestObject'> {
+  if (found['require_signed_request_object'] === true) return { requestObject: 'required' }
+  const signed = texts(found['request_object_signing_alg_values_supported'])?.some((alg) => alg !== 'none')
+  return signed === true && found['request_parameter_supported'] !== false
+    ? { requestObject: 'supported' }
+    : {}
+}
+
+/** Lists by our names; one that is missing is left out. */
+function listsIn(found: Record<string, unknown>) {
+  const lists = {
+    idTokenSigningAlgs: texts(found['id_token_signing_alg_values_supported']),
+    grantTypes: texts(found['grant_types_supported']),
+    responseModes: texts(found['response_modes_supported']),
+    scopes: texts(found['scopes_supported']),
+    dpopAlgs: texts(found['dpop_signing_alg_values_supported']),
+  }
+  return Object.fromEntries(
+    Object.entries(lists).filter(([, list]) => list !== undefined && list.length > 0),
+  ) as { [Name in keyof typeof lists]?: readonly string[] }
 }
 
 /**
@@ -192,10 +263,4 @@ function assertEndpoint(name: string, value: string, issuer: string, options: Re
 
 function texts(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined
-}
-
-function defined<T extends Record<string, string | undefined>>(record: T): { [K in keyof T]?: string } {
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: string
-  }
 }
