@@ -59,11 +59,11 @@ describe('a survey', () => {
     await vault.save(ada, world.granted())
     const [row] = await store.list({ tenant: 'default' })
     if (row === undefined) throw new Error('no row')
-    let pages = 200
+    let pages = 2000
     store.list = () => (pages-- > 0 ? Array.from({ length: 500 }, () => row) : [])
     let turns = 0
     const timer = setInterval(() => (turns += 1))
-    expect((await vault.survey()).connections.active).toBe(100_000)
+    expect((await vault.survey()).connections.active).toBe(1_000_000)
     clearInterval(timer)
     expect(turns).toBeGreaterThan(0)
   })
