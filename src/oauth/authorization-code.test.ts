@@ -255,14 +255,15 @@ describe('P32 on the wire', () => {
     },
   )
 
-  it.each(['private_key_jwt', 'tls_client_auth', 'client_secret_hash'] as const)(
-    '%s is refused and not replaced by something else',
-    async (tokenEndpointAuthMethod) => {
-      const changes = { facts: { tokenEndpointAuthMethod }, client: { clientSecret: '' } }
-      await expect(grant(changes)).rejects.toMatchObject({ code: 'provider_invalid' })
-      expect(server.requests).toHaveLength(0)
-    },
-  )
+  it.each([
+    ['private_key_jwt', 'client_missing'],
+    ['signed_headers', 'provider_invalid'],
+    ['signed_request', 'provider_invalid'],
+  ] as const)('%s is refused and not replaced by something else', async (tokenEndpointAuthMethod, code) => {
+    const changes = { facts: { tokenEndpointAuthMethod }, client: { clientSecret: '' } }
+    await expect(grant(changes)).rejects.toMatchObject({ code })
+    expect(server.requests).toHaveLength(0)
+  })
 
   it('client_secret_jwt signs and keeps the secret at home', async () => {
     const request = await wire({ facts: { tokenEndpointAuthMethod: 'client_secret_jwt' } })

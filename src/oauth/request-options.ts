@@ -15,6 +15,23 @@ export interface RequestOptions {
   allowInsecureRequests?: boolean | undefined
 }
 
+/** Further parameters of a request. A list sends its name once for each value (`resource`, RFC 8707 section 2). */
+export type ExtraParams = Readonly<Record<string, string | readonly string[]>>
+
+/** Options of every request to an endpoint at which the client says who it is. */
+export interface EndpointOptions extends RequestOptions {
+  /** Further body parameters, over those of the provider row. They never replace the request's own. */
+  extraParams?: ExtraParams | undefined
+  /** Further headers, over the provider's `tokenRequestHeaders`. `authorization` is the client authentication's. */
+  extraHeaders?: Readonly<Record<string, string>> | undefined
+}
+
+/** Records of parameters as one list: a later record wins over an earlier one, name by name. */
+export function parametersOf(...records: readonly (ExtraParams | undefined)[]): URLSearchParams {
+  const merged = Object.entries(Object.assign({}, ...records) as ExtraParams)
+  return new URLSearchParams(merged.flatMap(([name, value]) => [value].flat().map((one) => [name, one])))
+}
+
 /** Default time limit of one exchange with a provider, in milliseconds. */
 export const defaultTimeoutMs = 30_000
 

@@ -1,14 +1,25 @@
-// One request to a token or revocation endpoint: the protocol library builds it, provider data shapes it,
-// the tolerant reader reads the answer.
-// RFC 6749 sections 4.1.3, 4.1.4 and 6; RFC 7009.
+// One request to one of a provider's endpoints: the protocol library builds it, provider data and hooks shape it,
+// and whoever asked reads the answer. The one door for every request at which the client says who it is.
+// RFC 6749 sections 2.3 and 3.2, RFC 7009, RFC 7662, RFC 8705 section 5, RFC 9126.
 import type * as oauth4webapi from 'oauth4webapi'
-import { ConfigurationError } from '../errors.ts'
-import type { Provider } from '../providers/index.ts'
+import { argumentError } from '../errors.ts'
+import type { MtlsEndpoint, Provider } from '../providers/index.ts'
 import type { Registration } from './client.ts'
-import { clientAuthentication, clientAuthenticationMethod } from './client-authentication.ts'
-import type { RequestOptions } from './request-options.ts'
+import {
+  clientAuthentication,
+  clientAuthenticationMethod,
+  presentsCertificate,
+} from './client-authentication.ts'
+import { type EndpointAnswer, type EndpointCall, type Hook, type Hooks, runHook } from './hooks.ts'
+import type { KeyProof } from './key-proof.ts'
+import { defaultTimeoutMs, type EndpointOptions } from './request-options.ts'
+import { applyQuirks } from './request-quirks.ts'
+import { type RequestFormat, type ShapedRequest, shapeRequest } from './request-shape.ts'
 import { type ReadContext, readTokenAnswer, type TokenAnswer } from './response-reader.ts'
+import { assertEndpoint, serverMetadata } from './server-metadata.ts'
 import { type Answer, exchange } from './transport.ts'
+
+export { serverMetadata } from './server-metadata.ts'
 
 type Library = typeof oauth4webapi
 
@@ -21,14 +32,19 @@ export interface LibraryCall {
   options: { headers: Headers }
 }
 
-/** One request, before it is sent. */
+/** One request, before it is built. */
 export interface EndpointRequest {
-  /** `authorization_code`, `refresh_token`, `revocation`: for messages. */
+  /** `authorization_code`, `refresh_token`, `revocation`: for messages and hooks. */
   name: string
+  /** The provider member that holds the URL. Default `tokenUrl`. */
+  endpoint?: MtlsEndpoint
   /** Values the request carries that must not come back in an error. */
   secrets: readonly (string | undefined)[]
-  /** Default: the provider's `tokenRequestFormat`. */
-  format?: Provider['tokenRequestFormat']
+  /** Default: the provider's `tokenRequestFormat` at the token endpoint, `form` elsewhere. */
+  format?: RequestFormat | undefined
+  /** Private JWK that the tokens are or will be bound to: the request proves that we hold it (DPoP, RFC 9449 section 5). */
+  dpopKey?: JsonWebKey | undefined
+  /** Builds the request with the protocol library. Called again when the request has to be sent once more. */
   build: (call: LibraryCall) => Promise<Response>
 }
 
@@ -38,126 +54,196 @@ export function protocolLibrary(): Promise<Library> {
 }
 
 /** Sends a request to a token endpoint and understands the answer. Errors as in {@link readTokenAnswer} and {@link exchange}. */
-export async function requestTokens(
+export function requestTokens(
   registration: Registration,
   request: EndpointRequest,
-  options: RequestOptions,
+  options: EndpointOptions,
 ): Promise<TokenAnswer> {
-  let tokens: TokenAnswer | undefined
-  await sendThroughLibrary(registration, request, options, (answer, context) => {
-    tokens = readTokenAnswer(answer, context)
-  })
-  if (tokens === undefined) throw new TypeError('The protocol library answered without sending the request.')
-  return tokens
+  return sendThroughLibrary(registration, request, options, readTokenAnswer)
 }
 
-/** Builds with the library, sends with our transport, and hands the answer to `read`, which throws what is wrong. */
-export async function sendThroughLibrary(
+/**
+ * Builds a request with the library, sends it with our transport, and hands the answer to `read`, which throws what
+ * is wrong. On the way, in this order: the client's proof, the request hook, the provider's format, the proof of a
+ * key; then the response hook.
+ *
+ * @param registration with the provider's endpoints resolved.
+ * @throws {ConfigurationError} `provider_invalid` when the provider has no such endpoint; what {@link exchange}, a
+ *   hook and `read` throw.
+ */
+export async function sendThroughLibrary<T>(
   registration: Registration,
   request: EndpointRequest,
-  options: RequestOptions,
-  read: (answer: Answer, context: ReadContext) => void,
-): Promise<void> {
+  options: EndpointOptions,
+  read: (answer: Answer, context: ReadContext) => T | Promise<T>,
+): Promise<T> {
+  const { provider, client } = registration
+  assertEndpoint(provider, request.endpoint ?? 'tokenUrl')
+  const sent = await sendWithProof(registration, request, options)
+  const { response } = hooksFor(request, client.hooks)
+  const { status, headers, text } = await runHook(response, { name: request.name, ...sent.answer })
+  const now = (options.now ?? Date.now)()
+  return read({ status, headers, text }, { provider, request: request.name, secrets: sent.secrets, now })
+}
+
+/**
+ * Sends a request, and once more when the server wants its nonce in the proof of our key: built anew, because a
+ * client assertion is good for one request only (RFC 7523 section 3, jti). The time limit holds for both together.
+ */
+async function sendWithProof(
+  registration: Registration,
+  request: EndpointRequest,
+  options: EndpointOptions,
+): Promise<Sent> {
+  if (request.dpopKey === undefined) return sendOnce(registration, request, options)
+  const { keyProof } = await import('./key-proof.ts')
+  const proof = await keyProof(request.dpopKey, options)
+  const { timeoutMs = defaultTimeoutMs } = options
+  const begun = performance.now()
+  const first = await sendOnce(registration, request, options, proof)
+  if (!proof.again(first.url, first.answer)) return first
+  const left = Math.max(1, timeoutMs - (performance.now() - begun))
+  const second = await sendOnce(registration, request, { ...options, timeoutMs: left }, proof)
+  proof.again(second.url, second.answer)
+  return second
+}
+
+/** What came of one sending, and what must not be quoted of it. */
+interface Sent {
+  url: string
+  answer: Answer
+  secrets: string[]
+}
+
+/** What the library hands to its `fetch`: a form, or the JSON text of a registration. */
+interface Built {
+  url: string
+  body?: unknown
+  headers: Record<string, string>
+}
+
+async function sendOnce(
+  registration: Registration,
+  request: EndpointRequest,
+  options: EndpointOptions,
+  proof?: KeyProof,
+): Promise<Sent> {
   const library = await protocolLibrary()
   const { provider, client } = registration
-  const format = request.format ?? requestFormat(registration)
-  const secrets = [client.clientSecret, ...request.secrets].filter((secret) => secret !== undefined)
-  const send = async (
-    url: string,
-    init: { body?: unknown; headers: Record<string, string> },
-  ): Promise<Response> => {
-    const body = new URLSearchParams(init.body as URLSearchParams)
-    const headers = { ...init.headers, ...Object.fromEntries(new Headers(provider.tokenRequestHeaders)) }
-    const shaped = shapeRequest(format, url, body, headers)
-    const sender = { ...options, fetch: options.fetch ?? client.fetch }
-    const answer = await exchange({ who: provider.id, what: request.name, ...shaped }, sender)
-    const sent = [...secrets, ...proofs(body, headers)]
-    read(answer, { provider, request: request.name, secrets: sent, now: (options.now ?? Date.now)() })
+  let sent: Sent | undefined
+  const send = async (url: string, built: Omit<Built, 'url'>): Promise<Response> => {
+    sent = await transmit(registration, request, options, { url, ...built }, proof)
     return new Response(null, { status: 200 })
   }
   await request.build({
     library,
-    server: serverMetadata(provider),
+    server: serverMetadata(provider, { certificate: presentsCertificate(registration) }),
     client: { client_id: client.clientId },
-    authentication: clientAuthentication(library, registration),
+    authentication: await clientAuthentication(library, registration, options),
     options: Object.assign(
-      { headers: new Headers(provider.tokenRequestHeaders) },
+      { headers: new Headers(ownHeaders(provider, options)) },
       // `exchange` holds the rule about http, with loopback exempt.
       { [library.customFetch]: send, [library.allowInsecureRequests]: true },
     ),
   })
+  if (sent === undefined) throw new TypeError('The protocol library answered without sending the request.')
+  return sent
+}
+
+async function transmit(
+  registration: Registration,
+  request: EndpointRequest,
+  options: EndpointOptions,
+  built: Built,
+  proof: KeyProof | undefined,
+): Promise<Sent> {
+  const { provider, client } = registration
+  // The library sets `accept` for itself; a provider's own word about it wins.
+  const headers = new Headers({ ...built.headers, ...ownHeaders(provider, options) })
+  const shaped = await shapedRequest(registration, request, { ...built, headers })
+  await proof?.prove(shaped.url, shaped.method, shaped.headers)
+  const { secrets: proofs, ...wire } = shaped
+  const answer = await exchange(
+    { who: provider.id, what: request.name, ...wire, headers: Object.fromEntries(shaped.headers) },
+    { ...options, fetch: options.fetch ?? client.fetch },
+  )
+  const secrets = [client.clientSecret, ...request.secrets, ...proofs]
+  return { url: shaped.url, answer, secrets: secrets.filter((secret) => secret !== undefined) }
+}
+
+/** The provider's own names, the caller's proof and hook, then the format; and what of it proves who we are. */
+async function shapedRequest(
+  registration: Registration,
+  request: EndpointRequest,
+  { url, body, headers }: Pick<Built, 'url' | 'body'> & { headers: Headers },
+): Promise<ShapedRequest & { secrets: string[] }> {
+  if (typeof body === 'string') return { url, method: 'POST', headers, body, secrets: [] }
+  const { client } = registration
+  const { name, endpoint = 'tokenUrl' } = request
+  const format = request.format ?? requestFormat(registration, endpoint)
+  const parameters = new URLSearchParams(body as URLSearchParams)
+  const call: EndpointCall = { name, method: format === 'get' ? 'GET' : 'POST', url, headers, parameters }
+  applyQuirks(call, registration, endpoint)
+  const plain = { headers: new Headers(headers), parameters: new URLSearchParams(call.parameters) }
+  await client.authenticate?.(call)
+  const added = client.authenticate === undefined ? [] : valuesAdded(plain, call)
+  const final = await runHook(hooksFor(request, client.hooks).request, call)
+  return { ...shapeRequest(final, format), secrets: [...proofs(final), ...added] }
+}
+
+/** Headers that the row and the caller add, their names in lower case: a later one wins over an earlier one. */
+function ownHeaders(provider: Provider, { extraHeaders }: EndpointOptions): Record<string, string> {
+  const named = { ...lowerCased(provider.tokenRequestHeaders), ...lowerCased(extraHeaders) }
+  if (!Object.hasOwn(named, 'authorization')) return named
+  throw argumentError(
+    'Neither tokenRequestHeaders nor extraHeaders set authorization: it is the client authentication (tokenEndpointAuthMethod, or authenticate of the client).',
+  )
+}
+
+function lowerCased(headers: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  return Object.fromEntries(new Headers(headers))
 }
 
 /** What proves who we are, as it was sent: a careless answer quotes that, too. */
-function proofs(body: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
-  const credentials = headers['authorization']?.replace(/^\S+ +/, '')
-  return [...body.getAll('client_assertion'), ...(credentials === undefined ? [] : [credentials])]
+function proofs({ headers, parameters }: EndpointCall): string[] {
+  const credentials = headers.get('authorization')?.replace(/^\S+ +/, '')
+  return [
+    ...parameters.getAll('client_assertion'),
+    ...parameters.getAll('client_secret'),
+    ...(credentials === undefined ? [] : [credentials]),
+  ]
 }
 
-/** A provider in the library's terms. Without an issuer nothing is compared to it: id_tokens are then not validated. */
-export function serverMetadata(provider: Provider): oauth4webapi.AuthorizationServer {
-  const { tokenUrl } = provider
-  if (tokenUrl === undefined)
-    throw new ConfigurationError(
-      'provider_invalid',
-      `${provider.id} has no tokenUrl. Set it, or an issuer to discover it from.`,
-    )
-  return {
-    issuer: provider.issuer ?? new URL(tokenUrl).origin,
-    token_endpoint: tokenUrl,
-    ...(provider.authorizationUrl === undefined ? {} : { authorization_endpoint: provider.authorizationUrl }),
-    ...(provider.revocationUrl === undefined ? {} : { revocation_endpoint: provider.revocationUrl }),
-    ...(provider.introspectionUrl === undefined ? {} : { introspection_endpoint: provider.introspectionUrl }),
-    authorization_response_iss_parameter_supported: provider.issParameterSupported === true,
-  }
+/** What a caller's own authentication put into a request. */
+function valuesAdded(before: Pick<EndpointCall, 'headers' | 'parameters'>, call: EndpointCall): string[] {
+  const headers = [...call.headers].filter(([name, value]) => before.headers.get(name) !== value)
+  const parameters = [...call.parameters].filter(
+    ([name, value]) => !before.parameters.getAll(name).includes(value),
+  )
+  return [...headers, ...parameters].map(([, value]) => value)
 }
 
-/** A client that authenticates in a JSON body sends one. */
-function requestFormat(registration: Registration): NonNullable<Provider['tokenRequestFormat']> {
+interface HookPair {
+  request: Hook<EndpointCall> | undefined
+  response: Hook<EndpointAnswer> | undefined
+}
+
+/** The hooks for one kind of request (R17). Requests that lead to no token and end none have no hook. */
+function hooksFor({ name, endpoint = 'tokenUrl' }: EndpointRequest, hooks: Hooks | undefined): HookPair {
+  if (endpoint === 'revocationUrl')
+    return { request: hooks?.revocationRequest, response: hooks?.revocationResponse }
+  if (endpoint === 'introspectionUrl')
+    return { request: hooks?.introspectionRequest, response: hooks?.introspectionResponse }
+  if (endpoint !== 'tokenUrl') return { request: undefined, response: undefined }
+  return name === 'refresh_token'
+    ? { request: hooks?.refreshRequest, response: hooks?.refreshResponse }
+    : { request: hooks?.tokenRequest, response: hooks?.tokenResponse }
+}
+
+/** A client that authenticates in a JSON body sends one; endpoints beside the token endpoint take a form. */
+function requestFormat(registration: Registration, endpoint: MtlsEndpoint): RequestFormat {
+  if (endpoint !== 'tokenUrl') return 'form'
   const { tokenRequestFormat } = registration.provider
   if (tokenRequestFormat !== undefined) return tokenRequestFormat
   return clientAuthenticationMethod(registration) === 'json_body' ? 'json' : 'form'
-}
-
-interface ShapedRequest {
-  url: string
-  method: 'GET' | 'POST'
-  headers: Record<string, string>
-  body?: string
-}
-
-/** The form in which a provider wants token requests (R5): form, JSON, query string, GET. */
-function shapeRequest(
-  format: NonNullable<Provider['tokenRequestFormat']>,
-  url: string,
-  parameters: URLSearchParams,
-  headers: Record<string, string>,
-): ShapedRequest {
-  const { 'content-type': _, ...others } = headers
-  switch (format) {
-    case 'form':
-      return { url, method: 'POST', headers, body: parameters.toString() }
-    case 'json':
-      return {
-        url,
-        method: 'POST',
-        headers: { ...others, 'content-type': 'application/json' },
-        body: JSON.stringify(grouped(parameters)),
-      }
-    default: {
-      const target = new URL(url)
-      for (const [name, value] of parameters) target.searchParams.append(name, value)
-      return { url: target.href, method: format === 'get' ? 'GET' : 'POST', headers: others }
-    }
-  }
-}
-
-/** Parameters as JSON members; a repeated one becomes a list. */
-function grouped(parameters: URLSearchParams): Record<string, string | string[]> {
-  const members: Record<string, string | string[]> = {}
-  for (const name of new Set(parameters.keys())) {
-    const [first = '', ...more] = parameters.getAll(name)
-    members[name] = more.length === 0 ? first : [first, ...more]
-  }
-  return members
 }
