@@ -311,11 +311,25 @@ export interface AuthorizationRequired {
   account?: string
   /** Until when `url` can be used. */
   expiresAt?: Date
+  /** What the API asked for (`insufficient_scope` only). */
+  challenge?: ApiChallenge
+}
+
+/** What an API wants before it serves a request (RFC 6750 section 3.1, RFC 9470 section 3). */
+export interface ApiChallenge {
+  /** Scopes that it named and the grant lacks. Empty: it named none, or wants another sign-in. */
+  missing: readonly string[]
+  /** It wants a stronger sign-in: `acr_values` of the authorization request. */
+  acrValues?: readonly string[]
+  /** It wants a newer sign-in: `max_age` of the authorization request. */
+  maxAgeSeconds?: number
+  /** Where the API describes itself (RFC 9728). Chosen by the API: fetch it as any URL of a stranger. */
+  resourceMetadata?: string
 }
 
 /**
- * A person has to consent: nothing is connected (`not_connected`), the grant lacks scopes (`missing_scope`)
- * or the grant is dead (`needs_reconnect`). Send the person to `url`, then repeat the same call.
+ * A person has to consent: nothing is connected (`not_connected`), the grant lacks scopes (`missing_scope`,
+ * `insufficient_scope`) or the grant is dead (`needs_reconnect`). Send the person to `url`, then repeat the same call.
  */
 export class AuthorizationRequiredError extends ToolgrantError {
   override name = 'AuthorizationRequiredError'
@@ -324,6 +338,7 @@ export class AuthorizationRequiredError extends ToolgrantError {
   readonly url: string | undefined
   readonly account: string | undefined
   readonly expiresAt: Date | undefined
+  readonly challenge: ApiChallenge | undefined
 
   constructor(
     code: 'not_connected' | 'missing_scope' | 'needs_reconnect' | 'insufficient_scope',
@@ -337,6 +352,7 @@ export class AuthorizationRequiredError extends ToolgrantError {
     this.url = details.url
     this.account = details.account
     this.expiresAt = details.expiresAt
+    this.challenge = details.challenge
   }
 }
 
