@@ -1,15 +1,14 @@
-// Following redirects with a token that `fetch` itself would carry along: every placement but `Authorization`.
+// Following redirects where `fetch` itself would do it wrong: it would carry the token along (every placement but
+// `Authorization`), or send a proof that is for another URL (DPoP).
 // Fetch standard, HTTP-redirect fetch; the token stays within the origin it was sent to (RFC 6750 section 5.2).
 import { quote, RequestRefusedError } from '../errors.ts'
-
-type Sent = readonly [url: string, init: RequestInit]
 
 /** One request on its way through redirects. */
 export interface Travelling {
   url: string
   init: RequestInit
-  /** Puts the token into a request to the origin it belongs to. */
-  authorise: (url: string, init: RequestInit) => Sent
+  /** Sends with the token, to the origin it belongs to. Does not follow redirects. */
+  sendAuthorised: (url: string, init: RequestInit) => Promise<Response>
   /** The token itself, to recognise it in a `Location`. */
   token: string
 }
@@ -28,13 +27,13 @@ export async function followRedirects(send: typeof fetch, first: Travelling): Pr
   let { url, init } = first
   let authorised = true
   for (let hops = 0; ; hops += 1) {
-    const [target, request]: Sent = authorised ? first.authorise(url, init) : [url, init]
-    const response = await send(target, { ...request, redirect: 'manual' })
-    const location = redirectTarget(response, target)
+    const request: RequestInit = { ...init, redirect: 'manual' }
+    const response = await (authorised ? first.sendAuthorised(url, request) : send(url, request))
+    const location = redirectTarget(response, url)
     if (location === undefined) return response
-    response.body?.cancel().catch(() => {})
+    discardBody(response)
     if (hops >= redirectLimit) throw new TypeError(`The API redirected more than ${redirectLimit} times.`)
-    const leaves: boolean = location.origin !== new URL(target).origin
+    const leaves: boolean = location.origin !== new URL(url).origin
     if (leaves && shows(location, first.token)) throw refusedRedirect(location)
     init = nextInit(init, response.status, leaves)
     authorised &&= !leaves
@@ -65,13 +64,13 @@ function nextInit(init: RequestInit, status: number, leavesOrigin: boolean): Req
   const toGet = status === 303 ? !/^(GET|HEAD)$/.test(method) : status < 303 && method === 'POST'
   const headers = new Headers(init.headers)
   if (leavesOrigin)
-    for (const name of ['authorization', 'cookie', 'proxy-authorization']) headers.delete(name)
+    for (const name of ['authorization', 'cookie', 'dpop', 'proxy-authorization']) headers.delete(name)
   if (toGet) {
     for (const name of [...headers.keys()]) if (name.startsWith('content-')) headers.delete(name)
     const { body: _, ...rest } = init
     return { ...rest, method: 'GET', headers }
   }
-  if (init.body instanceof ReadableStream)
+  if (!isReplayable(init.body))
     throw new TypeError('The API redirects a request whose streamed body cannot be sent twice.')
   return { ...init, headers }
 }
@@ -82,4 +81,15 @@ function refusedRedirect(next: URL | undefined): RequestRefusedError {
     'cross_origin_redirect',
     `The API redirects ${where}; the token does not go along. Call that URL itself if it is the provider's.`,
   )
+}
+
+/** Whether a body can be sent a second time: everything but a stream. */
+export function isReplayable(body: unknown): boolean {
+  if (typeof body !== 'object' || body === null || body instanceof Blob) return true
+  return !(body instanceof ReadableStream) && !(Symbol.asyncIterator in body)
+}
+
+/** Frees the connection of an answer that nobody reads, without waiting for it. */
+export function discardBody(response: Response): void {
+  response.body?.cancel().catch(() => {})
 }

@@ -264,7 +264,10 @@ describe('P46 R13 a 401', () => {
     async (challenge) => {
       const seen: TokenRequest[] = []
       api.answer = () => ({ status: 401, headers: { 'www-authenticate': challenge } })
-      await expect(sessionOf(renewing(seen)).fetch('/x')).rejects.toThrow(/lacks a scope/)
+      await expect(sessionOf(renewing(seen)).fetch('/x')).rejects.toMatchObject({
+        constructor: AuthorizationRequiredError,
+        code: 'insufficient_scope',
+      })
       expect(seen).toEqual([undefined])
     },
   )

@@ -1,9 +1,12 @@
 // A `fetch` over a token source: adds the token, renews it, repeats a refused request once.
-// RFC 6750 (bearer tokens). What requests-oauthlib calls OAuth2Session.
+// RFC 6750 (bearer tokens), RFC 9449 (tokens bound to a key). What requests-oauthlib calls OAuth2Session.
 import { argumentError, TokenExpiredError, UnauthorizedError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import { ApiFence } from './api-fence.ts'
-import { followRedirects } from './redirects.ts'
+import type { StepUp } from './challenge.ts'
+import type { Client } from './client.ts'
+import type { ApiCall, Hook } from './hooks.ts'
+import { discardBody, followRedirects, isReplayable } from './redirects.ts'
 import { plainTokens } from './refreshing-tokens.ts'
 import { type Placement, place, placementOf } from './token-placement.ts'
 import { TokenSet } from './token-set.ts'
@@ -20,13 +23,18 @@ export interface SessionOptions {
    * Default: the provider's. Without a base or hosts every https host may (and loopback).
    */
   apiHosts?: readonly string[] | undefined
-  /** Replaces the global `fetch`. It must drop `Authorization` on a redirect to another origin, as `fetch` does. */
+  /** Whose tokens they are: gives its `fetch` (certificates, RFC 8705) and its hook `apiRequest`. */
+  client?: Pick<Client, 'fetch' | 'hooks'> | undefined
+  /** Replaces the client's and the global `fetch`. It must drop `Authorization` on a redirect to another origin, as `fetch` does. */
   fetch?: typeof fetch | undefined
   /** Seconds that a token must still be valid to be sent. Default: the token source's own leeway. */
   leewaySeconds?: number | undefined
-  /** What to do with a final 401: throw {@link UnauthorizedError} (default) or return the response like plain `fetch`. */
+  /**
+   * What to do with a final 401, or with a 401 or 403 that asks for more authorization: throw (default), or return the
+   * response like plain `fetch`.
+   */
   unauthorized?: 'throw' | 'return' | undefined
-  /** The clock for a plain token set, in milliseconds since 1970. Default `Date.now`. A token source has its own. */
+  /** The clock for a plain token set and for proofs, in milliseconds since 1970. Default `Date.now`. A token source has its own. */
   now?: (() => number) | undefined
   /** Lets `http:` URLs beyond loopback through. For test networks only: tokens travel in the clear. Default `false`. */
   allowInsecureRequests?: boolean | undefined
@@ -44,7 +52,9 @@ export interface SessionRequestInit extends RequestInit {
  *
  * - An expired token is renewed first, if the source can; otherwise {@link TokenExpiredError} before anything is sent.
  * - A 401 renews once and repeats once, when the body can be sent again (not a stream).
+ * - A 401 or 403 that asks for further scopes or another sign-in is an {@link AuthorizationRequiredError}.
  * - The token goes to the allowed hosts only, and never along to another origin by redirect.
+ * - A token that is bound to a key (`tokens.dpopKey`) travels with a proof, a new one for each request.
  */
 export class Session {
   readonly #source: TokenSource
@@ -54,6 +64,8 @@ export class Session {
   readonly #send: typeof fetch | undefined
   readonly #leewaySeconds: number | undefined
   readonly #throwUnauthorized: boolean
+  readonly #provider: Provider | undefined
+  readonly #now: () => number
 
   /** @param source whoever produces tokens; a plain token set works until it expires. */
   constructor(source: TokenSource | TokenSet, options: SessionOptions = {}) {
@@ -67,9 +79,11 @@ export class Session {
       allowInsecureRequests: options.allowInsecureRequests,
     })
     this.#apiHeaders = Object.entries(options.provider?.apiHeaders ?? {})
-    this.#send = options.fetch
+    this.#send = senderOf(options)
     this.#leewaySeconds = options.leewaySeconds
     this.#throwUnauthorized = options.unauthorized !== 'return'
+    this.#provider = options.provider
+    this.#now = options.now ?? Date.now
   }
 
   /**
@@ -77,6 +91,7 @@ export class Session {
    *
    * @throws {RequestRefusedError} `host_not_allowed`: the token must not go there; nothing was sent.
    * @throws {UnauthorizedError} a 401 that renewing could not mend.
+   * @throws {AuthorizationRequiredError} `insufficient_scope`: the API wants further scopes, or another sign-in.
    * @throws what {@link TokenSource.token} throws; `TypeError` as `fetch` does.
    */
   readonly fetch = async (input: string | URL | Request, init?: SessionRequestInit): Promise<Response> => {
@@ -85,7 +100,8 @@ export class Session {
     const wanted = this.#source.token(this.#tokenRequest(target, init))
     const tokens = wanted instanceof TokenSet ? wanted : await wanted
     const response = await this.#sendWith(tokens, target, init)
-    return response.status === 401 ? this.#afterUnauthorized(response, tokens, target, init) : response
+    const { status } = response
+    return status === 401 || status === 403 ? this.#afterRefusal(response, tokens, target, init) : response
   }
 
   #tokenRequest(target: string | Request, init: RequestInit | undefined): TokenRequest | undefined {
@@ -97,16 +113,53 @@ export class Session {
     }
   }
 
-  /** Renews once and repeats once; a refusal for want of scope is not mended by a new token (RFC 6750 section 3.1). */
-  async #afterUnauthorized(
+  /** A 403 without a challenge is the caller's; a 401 renews once and repeats once. */
+  async #afterRefusal(
     response: Response,
     tokens: TokenSet,
     target: string | Request,
     init: SessionRequestInit | undefined,
   ): Promise<Response> {
     if (cameFromElsewhere(response, target)) return response
-    if (/error="?insufficient_scope/i.test(response.headers.get('www-authenticate') ?? ''))
-      return this.#final(response, 'The token lacks a scope for this request')
+    const wanted = await this.#stepUpIn(response)
+    if (wanted !== undefined) return this.#moreRequired(response, wanted, tokens, target)
+    if (response.status === 403) return response
+    if (await isForNonce(response))
+      return this.#final(
+        response,
+        isReplayable(bodyOf(target, init))
+          ? 'The API asks for its nonce again, which the request had'
+          : 'The API wants its nonce in the proof; it is known now, but a streamed body cannot be sent twice: repeat the call',
+      )
+    return this.#afterUnauthorized(response, tokens, target, init)
+  }
+
+  async #stepUpIn(response: Response): Promise<StepUp | undefined> {
+    const challenge = response.headers.get('www-authenticate')
+    if (challenge === null) return undefined
+    const { stepUpIn } = await import('./challenge.ts')
+    return stepUpIn(challenge, this.#provider)
+  }
+
+  /** No other token mends that (RFC 6750 section 3.1, RFC 9470 section 3). */
+  async #moreRequired(
+    response: Response,
+    wanted: StepUp,
+    tokens: TokenSet,
+    target: string | Request,
+  ): Promise<Response> {
+    if (!this.#throwUnauthorized) return response
+    discardBody(response)
+    const { stepUpError } = await import('./step-up.ts')
+    throw stepUpError(wanted, tokens, this.#provider?.id ?? new URL(urlOf(target)).host)
+  }
+
+  async #afterUnauthorized(
+    response: Response,
+    tokens: TokenSet,
+    target: string | Request,
+    init: SessionRequestInit | undefined,
+  ): Promise<Response> {
     let fresh: TokenSet
     try {
       const request = this.#tokenRequest(target, init)
@@ -114,19 +167,26 @@ export class Session {
     } catch (error) {
       if (error instanceof TokenExpiredError)
         return this.#final(response, 'The API refused the token, and it cannot be renewed here', error)
-      discard(response)
+      discardBody(response)
       throw error
     }
-    if (!isReplayable(target, init))
+    if (!isReplayable(bodyOf(target, init)))
       return this.#final(
         response,
         'The API refused the token; it is renewed now, but a streamed body cannot be sent twice: repeat the call',
       )
-    discard(response)
-    const second = await this.#sendWith(fresh, target, init)
-    return second.status === 401
-      ? this.#final(second, 'The API refuses a token that was renewed just now')
-      : second
+    discardBody(response)
+    return this.#afterRenewal(await this.#sendWith(fresh, target, init), fresh, target)
+  }
+
+  async #afterRenewal(response: Response, tokens: TokenSet, target: string | Request): Promise<Response> {
+    if (response.status !== 401 && response.status !== 403) return response
+    if (cameFromElsewhere(response, target)) return response
+    const wanted = await this.#stepUpIn(response)
+    if (wanted !== undefined) return this.#moreRequired(response, wanted, tokens, target)
+    return response.status === 401
+      ? this.#final(response, 'The API refuses a token that was renewed just now')
+      : response
   }
 
   #final(response: Response, reason: string, cause?: unknown): Response {
@@ -148,6 +208,7 @@ export class Session {
     target: string | Request,
     init: SessionRequestInit | undefined,
   ): Promise<Response> {
+    if (tokens.tokenType !== 'Bearer' && isDpop(tokens)) return this.#sendProved(tokens, target, init)
     if (!this.#placement.isDroppedByFetch) return this.#sendPlaced(tokens.accessToken, target, init)
     const send = this.#send ?? globalThis.fetch
     const authorization = this.#placement.prefix + tokens.accessToken
@@ -167,14 +228,32 @@ export class Session {
   }
 
   /** For placements that `fetch` would carry along to another origin. */
-  #sendPlaced(token: string, target: string | Request, init: RequestInit = {}): Promise<Response> {
+  async #sendPlaced(token: string, target: string | Request, init: RequestInit = {}): Promise<Response> {
     const send = this.#send ?? globalThis.fetch
-    const { url, init: whole } = asParts(target, init)
-    const headers = this.#withApiHeaders(whole.headers) ?? {}
-    const authorise = (to: string, request: RequestInit) => place(this.#placement, token, to, request)
+    const { url, init: whole } = await this.#parts(target, init)
+    const sendAuthorised = (to: string, request: RequestInit) =>
+      send(...place(this.#placement, token, to, request))
     if ((whole.redirect ?? 'follow') === 'follow')
-      return followRedirects(send, { url, init: { ...whole, headers }, authorise, token })
-    return send(...authorise(url, { ...whole, headers }))
+      return followRedirects(send, { url, init: whole, sendAuthorised, token })
+    return sendAuthorised(url, whole)
+  }
+
+  /** For tokens that are bound to a key: with a proof. */
+  async #sendProved(tokens: TokenSet, target: string | Request, init: RequestInit = {}): Promise<Response> {
+    const send = this.#send ?? globalThis.fetch
+    const { sendProved } = await provedCalls()
+    return sendProved({ send, tokens, now: this.#now, ...(await this.#parts(target, init)) })
+  }
+
+  /** A request as URL and init, API headers included, so that both can be changed on the way. */
+  async #parts(target: string | Request, init: RequestInit): Promise<{ url: string; init: RequestInit }> {
+    const { url, init: whole } = asParts(target, init)
+    const { formParam } = this.#placement
+    // A form that is to carry the token has to be read first.
+    const body =
+      formParam === undefined || typeof target === 'string' ? undefined : await formIn(target, whole)
+    const headers = this.#withApiHeaders(whole.headers) ?? {}
+    return { url, init: { ...whole, ...(body === undefined ? {} : { body }), headers } }
   }
 }
 
@@ -186,21 +265,61 @@ function asParts(target: string | Request, init: RequestInit): { url: string; in
   return { url, init: { ...own, ...(body === null ? {} : { body, duplex: 'half' }), ...init } }
 }
 
+/** The text of a Request's form; `undefined`: its body is no form, or another takes its place. */
+async function formIn(request: Request, { body }: RequestInit): Promise<string | undefined> {
+  const type = request.headers.get('content-type') ?? ''
+  const isForm = body !== null && body === request.body && /^application\/x-www-form-urlencoded\b/i.test(type)
+  return isForm ? request.text() : undefined
+}
+
+/** Loaded at the first call with such a token. */
+let proved: Promise<typeof import('./proved-calls.ts')> | undefined
+
+function provedCalls(): Promise<typeof import('./proved-calls.ts')> {
+  proved ??= import('./proved-calls.ts')
+  return proved
+}
+
+/** What requests leave by; `undefined`: whatever the global `fetch` is at that time. */
+function senderOf({ fetch = undefined, client }: SessionOptions): typeof fetch | undefined {
+  const send = fetch ?? client?.fetch
+  const hook = client?.hooks?.apiRequest
+  return hook === undefined ? send : hooked(send, hook)
+}
+
+/** Runs the client's hook on each request, with the token in it. */
+function hooked(send: typeof fetch | undefined, hook: Hook<ApiCall>): typeof fetch {
+  return async (target, init) => {
+    const { runHook } = await import('./hooks.ts')
+    const parts = asParts(target instanceof URL ? target.href : target, init ?? {})
+    const call = await runHook(hook, parts)
+    return (send ?? globalThis.fetch)(call.url, call.init)
+  }
+}
+
+/** RFC 9449 section 5: token type `DPoP`, in any case. */
+function isDpop({ tokenType }: TokenSet): boolean {
+  return tokenType.toLowerCase() === 'dpop'
+}
+
+async function isForNonce({ headers }: Response): Promise<boolean> {
+  const challenge = headers.get('www-authenticate')
+  if (challenge === null) return false
+  const { wantsNonce } = await import('./challenge.ts')
+  return wantsNonce(challenge)
+}
+
 /** Whether a redirect led to another origin, which never saw the token and so has not refused it. */
 function cameFromElsewhere({ url }: Response, target: string | Request): boolean {
-  const asked = typeof target === 'string' ? target : target.url
-  return url !== '' && new URL(url).origin !== new URL(asked).origin
+  return url !== '' && new URL(url).origin !== new URL(urlOf(target)).origin
 }
 
-function discard(response: Response): void {
-  response.body?.cancel().catch(() => {})
+function urlOf(target: string | Request): string {
+  return typeof target === 'string' ? target : target.url
 }
 
-/** Whether the body can be sent a second time: everything but a stream, and a Request that has one. */
-function isReplayable(target: string | Request, init: RequestInit | undefined): boolean {
-  const body: unknown = init?.body ?? (typeof target === 'string' ? undefined : target.body)
-  if (typeof body !== 'object' || body === null || body instanceof Blob) return true
-  return !(body instanceof ReadableStream) && !(Symbol.asyncIterator in body)
+function bodyOf(target: string | Request, init: RequestInit | undefined): unknown {
+  return init?.body ?? (typeof target === 'string' ? undefined : target.body)
 }
 
 /** Guards against `new Session({ accessToken })`: plain objects have to become a TokenSet first. */

@@ -110,6 +110,7 @@ export const MEMBERS: Readonly<Record<keyof Provider, Check>> = {
     'be "Name" or "Name: Scheme"',
   ),
   accessTokenQueryParam: matching(/^[A-Za-z0-9_.-]+$/, 'access_token'),
+  accessTokenFormParam: matching(/^[A-Za-z0-9_.-]+$/, 'access_token'),
   apiHeaders: headers,
   apiBaseUrl: url('https://api.acme.example/v1', {}),
   apiHosts: list(apiHostProblem, '["files.acme.example", "*.acme.example"]'),

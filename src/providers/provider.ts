@@ -154,6 +154,11 @@ export interface ProviderFacts {
   accessTokenHeader?: string
   /** Query parameter that carries the access token on API calls, where the provider knows no header. */
   accessTokenQueryParam?: string
+  /**
+   * Form parameter that carries the access token on API calls whose body is a form, or that may have one and have no
+   * body (RFC 6750 section 2.2). Other calls carry it in the header or query parameter.
+   */
+  accessTokenFormParam?: string
   /** Headers that every API call needs (Notion: `notion-version`). */
   apiHeaders?: Readonly<Record<string, string>>
   /** Base for relative URLs of API calls; its path is kept (`/users` -> `<base>/users`). */
