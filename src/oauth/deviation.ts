@@ -27,6 +27,10 @@ export type DeviationCode =
   | 'lifetime'
   /** Signs of an error beside a good token, such as `error: null`. */
   | 'error_member'
+  /** The signature of an id_token could not be checked, or is of a kind that nobody registered. */
+  | 'signature'
+  /** An id_token that came with a refresh and is not about the same sign-in: the one before it was kept. */
+  | 'id_token'
 
 /** One difference. Holds no secret. */
 export interface Deviation {

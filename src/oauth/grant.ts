@@ -3,7 +3,8 @@
 import { ScopeMismatchError } from '../errors.ts'
 import { joinScopes, type Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
-import type { RequestOptions } from './request-options.ts'
+import type { Deviation } from './deviation.ts'
+import type { EndpointOptions, RequestOptions } from './request-options.ts'
 import type { TokenAnswer } from './response-reader.ts'
 import type { LibraryCall } from './token-endpoint.ts'
 import { type Renewal, TokenSet } from './token-set.ts'
@@ -27,7 +28,13 @@ export interface Grant {
   /** Private JWK that the tokens are bound to (DPoP). */
   dpopKey?: JsonWebKey | undefined
   /** Checks the id_token of the answer and says which to keep. Default: as it came. */
-  idToken?: ((idToken: string | undefined) => string | undefined | Promise<string | undefined>) | undefined
+  idToken?: ((idToken: string | undefined, accessToken: string) => Promise<KeptIdToken>) | undefined
+}
+
+/** The id_token to keep, and what was different about the one that came. */
+export interface KeptIdToken {
+  idToken: string | undefined
+  deviations?: readonly Deviation[]
 }
 
 /**
@@ -41,7 +48,7 @@ export async function grantTokens(
   provider: Provider,
   client: Client,
   grant: Grant,
-  options: RequestOptions,
+  options: EndpointOptions,
 ): Promise<TokenSet> {
   const { requestTokens } = await import('./token-endpoint.ts')
   const answer = await requestTokens({ provider, client }, grant, options)
@@ -58,17 +65,19 @@ export async function tokensFrom(
   client: Client,
   answer: TokenAnswer,
   grant: Omit<Grant, 'secrets' | 'build'>,
-  options: Pick<RequestOptions, 'now'>,
+  options: RequestOptions,
 ): Promise<TokenSet> {
-  const idToken = grant.idToken === undefined ? answer.idToken : await grant.idToken(answer.idToken)
-  const tokens = tokenSetFrom(answer, idToken, grant, options)
+  const { idToken: came, accessToken } = answer
+  const kept = grant.idToken === undefined ? { idToken: came } : await grant.idToken(came, accessToken)
+  const extra = await extraOf(client, answer, grant, options)
+  const tokens = tokenSetFrom(answer, kept, { ...grant, extra }, options)
   if (client.scopes === 'strict') assertScopes(provider, tokens)
   return tokens
 }
 
 function tokenSetFrom(
   answer: TokenAnswer,
-  idToken: string | undefined,
+  kept: KeptIdToken,
   grant: Omit<Grant, 'secrets' | 'build'>,
   options: Pick<RequestOptions, 'now'>,
 ): TokenSet {
@@ -76,16 +85,31 @@ function tokenSetFrom(
   return new TokenSet({
     accessToken: answer.accessToken,
     refreshToken: answer.refreshToken ?? previous?.refreshToken,
-    idToken,
+    idToken: kept.idToken,
     expiresAt: typeof answer.expiresAt === 'number' ? new Date(answer.expiresAt) : null,
     receivedAt: new Date((options.now ?? Date.now)()),
     scopes: answer.scopes ?? grant.scopes,
     requestedScopes: grant.scopes,
-    extra: { ...previous?.extra, ...grant.extra, ...grantedDetails(answer), ...answer.extra },
+    extra: grant.extra,
     raw: answer.raw,
+    deviations: kept.deviations,
     dpopKey: grant.dpopKey ?? previous?.dpopKey,
     renewal: grant.renewal ?? previous?.renewal,
   })
+}
+
+/** Facts of before, of elsewhere, of the answer, and of the client's own follow-up calls (P35), each over those before. */
+async function extraOf(
+  client: Client,
+  answer: TokenAnswer,
+  { previous, extra }: Pick<Grant, 'previous' | 'extra'>,
+  options: RequestOptions,
+): Promise<Readonly<Record<string, unknown>>> {
+  const known = { ...previous?.extra, ...extra, ...grantedDetails(answer), ...answer.extra }
+  if (client.hooks?.tokens === undefined) return known
+  const { followUpFacts } = await import('./token-facts.ts')
+  const context = { answer, extra: known, renewed: previous !== undefined }
+  return { ...known, ...(await followUpFacts(client, context, options)) }
 }
 
 /** What was granted in detail (RFC 9396 section 7), for any grant; not what was asked for. */

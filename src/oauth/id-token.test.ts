@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidResponseError } from '../errors.ts'
 import { defineProvider, type Provider, type ProviderFacts } from '../providers/index.ts'
-import { assertIdToken, idTokenAfterRefresh } from './id-token.ts'
+import { checkIdToken, type IdTokenExpectation, idTokenAfterRefresh } from './id-token.ts'
 
 const now = Date.parse('2026-03-01T12:00:00Z')
 const issuer = 'https://as.example'
@@ -26,7 +26,7 @@ function providerWith(facts: Partial<ProviderFacts> = {}): Provider {
 }
 
 function check(idToken: string, facts?: Partial<ProviderFacts>, nonce: string | undefined = 'n-1') {
-  return assertIdToken(providerWith(facts), client, idToken, nonce, { now: () => now })
+  return checkIdToken(providerWith(facts), client, idToken, { nonce }, { now: () => now })
 }
 
 type IdTokenCase = [
@@ -61,7 +61,7 @@ describe('an id_token of the code grant', () => {
       { issuerVaries: true },
     ],
   ])('%s is taken', async (_, changes, header, facts) => {
-    await expect(check(jwt({ ...good, ...changes }, header), facts)).resolves.toBeUndefined()
+    expect(await check(jwt({ ...good, ...changes }, header), facts)).toEqual([])
   })
 
   it.each<IdTokenCase>([
@@ -78,6 +78,11 @@ describe('an id_token of the code grant', () => {
     ['without a subject', { sub: undefined }],
     ['that is unsigned', {}, { alg: 'none' }],
     ['without an algorithm', {}, {}],
+    ['signed in an unknown way', {}, { alg: 'RS1' }],
+    ['with an extension that it calls critical', {}, { alg: 'RS256', crit: ['exp'], exp: 1 }],
+    ['without a time of issue', { iat: undefined }],
+    ['that is not valid yet', { nbf: now / 1000 + 60 }],
+    ['whose end is no number', { exp: 'never' }],
     [
       'of another tenant (Microsoft)',
       { iss: 'https://login.example/9f/v2.0', tid: '77' },
@@ -108,34 +113,78 @@ describe('an id_token of the code grant', () => {
 
 describe('an id_token of a refresh answer', () => {
   const old = jwt({ ...good, iat: 1 })
-  const kept = (fresh: string | undefined, before: string | undefined, facts?: Partial<ProviderFacts>) =>
-    idTokenAfterRefresh(providerWith(facts), client, fresh, before)
+  const kept = async (fresh: string | undefined, before?: string, facts?: Partial<ProviderFacts>) =>
+    (await idTokenAfterRefresh(providerWith(facts), client, fresh, before)).idToken
 
   it.each<[string, Record<string, unknown>, Partial<ProviderFacts>?]>([
     ['about the same person', { iat: 2 }],
     ['for a list of audiences', { aud: ['other', 'client-1'] }],
     ['whose issuer has a slash now', { iss: `${issuer}/` }],
     ['that has ended: the old one has, too', { exp: 3 }],
-  ])('%s is taken', (_, claims, facts) => {
+  ])('%s is taken', async (_, claims, facts) => {
     const fresh = jwt({ ...good, ...claims })
-    expect(kept(fresh, old, facts)).toBe(fresh)
+    expect(await kept(fresh, old, facts)).toBe(fresh)
   })
 
-  it('is taken when there was none before, if the issuer is right', () => {
+  it('is taken when there was none before, if the issuer is right', async () => {
     const [fresh, foreign] = [jwt(good), jwt({ ...good, iss: 'https://evil.example' })]
-    expect([kept(fresh, undefined), kept(foreign, undefined)]).toEqual([fresh, undefined])
-    expect(kept(foreign, undefined, { issuerVaries: true })).toBe(foreign)
+    expect([await kept(fresh), await kept(foreign)]).toEqual([fresh, undefined])
+    expect(await kept(foreign, undefined, { issuerVaries: true })).toBe(foreign)
   })
 
   it.each([
     ['about another person', jwt({ ...good, sub: 'eve' })],
+    ['with another nonce', jwt({ ...good, nonce: 'n-2' })],
+    ['that is not signed', jwt(good, { alg: 'none' })],
     ['from another issuer', jwt({ ...good, iss: 'https://evil.example' })],
     ['for another client', jwt({ ...good, aud: 'other' })],
     ['without claims', jwt({})],
     ['that is no JWT', 'hello'],
     ['that is cut off', old.slice(0, 30)],
     ['that is not there', undefined],
-  ])('%s leaves the old one', (_, fresh) => {
-    expect(kept(fresh, old)).toBe(old)
+  ])('%s leaves the old one', async (_, fresh) => {
+    expect(await kept(fresh, old)).toBe(old)
+  })
+})
+
+describe('what an id_token says of the sign-in', () => {
+  const halfOf = async (text: string, hash: string) => {
+    const digest = await crypto.subtle.digest(hash, new TextEncoder().encode(text))
+    return Buffer.from(digest.slice(0, digest.byteLength / 2)).toString('base64url')
+  }
+  const held = (claims: Record<string, unknown>, expected: IdTokenExpectation, alg = 'RS256') =>
+    checkIdToken(providerWith(), client, jwt({ ...good, ...claims }, { alg }), expected, { now: () => now })
+
+  it.each([
+    ['RS256', 'SHA-256'],
+    ['ES384', 'SHA-384'],
+    ['PS512', 'SHA-512'],
+    ['EdDSA', 'SHA-512'],
+  ])('at_hash, c_hash and s_hash are held against what came beside it (%s)', async (alg, hash) => {
+    const claims = {
+      at_hash: await halfOf('access', hash),
+      c_hash: await halfOf('code', hash),
+      s_hash: await halfOf('state', hash),
+    }
+    const beside = { accessToken: 'access', code: 'code', state: 'state' }
+    expect(await held(claims, beside, alg)).toEqual([])
+    for (const name of ['accessToken', 'code', 'state'])
+      await expect(held(claims, { ...beside, [name]: 'other' }, alg)).rejects.toMatchObject({
+        code: 'id_token_invalid',
+        message: expect.stringMatching(/(at|c|s)_hash/),
+      })
+  })
+
+  it.each([
+    [30, 60, true],
+    [80, 60, true], // clocks
+    [120, 60, false],
+    [undefined, 60, false],
+    [1e6, undefined, true],
+  ])('signed in %s s ago, at most %s s asked for: taken %s', async (ago, maxAge, taken) => {
+    const claims = ago === undefined ? {} : { auth_time: now / 1000 - ago }
+    const outcome = held(claims, { maxAge })
+    if (taken) expect(await outcome).toEqual([])
+    else await expect(outcome).rejects.toMatchObject({ code: 'id_token_invalid' })
   })
 })

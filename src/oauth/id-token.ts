@@ -1,122 +1,281 @@
-// The claims of an id_token that came from the token endpoint.
-// OpenID Connect Core sections 3.1.3.7 and 12.2; its signature is vouched for by TLS to that endpoint (rule 6).
-import type * as oauth4webapi from 'oauth4webapi'
-import { InvalidResponseError } from '../errors.ts'
+// The claims of an id_token, and who vouches for them: a key of the issuer's, or TLS to its token endpoint (rule 6).
+// OpenID Connect Core sections 3.1.3.6 to 3.1.3.8, 3.2.2.11, 3.3.2.11 and 12.2.
+import { ConfigurationError, InvalidResponseError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
-import { sameIssuer } from './issuer.ts'
-import type { RequestOptions } from './request-options.ts'
-import { protocolLibrary, serverMetadata } from './token-endpoint.ts'
+import type { Deviation } from './deviation.ts'
+import { resolveEndpoints } from './endpoints.ts'
+import type { KeptIdToken } from './grant.ts'
+import { isIssuerOf } from './issuer.ts'
+import { keysAtHand } from './jwks.ts'
+import { isTransient } from './refresh-failure.ts'
+import { defaultTimeoutMs, type RequestOptions } from './request-options.ts'
+import {
+  claimProblem,
+  clockToleranceSeconds,
+  hmacState,
+  isHmac,
+  type ParsedJwt,
+  parseJwt,
+  type SignatureState,
+  signatureBy,
+  signatureProblem,
+  signatureState,
+} from './signed-jwt.ts'
 
-type Claims = Readonly<Record<string, unknown>>
+/** What an id_token is held against, besides issuer, audience and time. */
+export interface IdTokenExpectation {
+  /** Sent with the request: then it must be there. */
+  nonce?: string | undefined
+  /** The person must have signed in no longer ago than so many seconds; the id_token must say when. */
+  maxAge?: number | undefined
+  /** Issued beside it: `at_hash` must fit where there is one. */
+  accessToken?: string | undefined
+  /** Issued beside it: `c_hash` must fit where there is one. */
+  code?: string | undefined
+  /** Sent with the request: `s_hash` must fit where there is one. */
+  state?: string | undefined
+}
+
+/** Keys are asked for in this time, and no longer, where TLS vouches for an id_token without them. */
+const keysTimeoutMs = 5000
 
 /**
- * Checks an id_token of the code grant when the issuer is known: iss, aud, azp, exp, iat, nonce.
+ * Checks an id_token of the token endpoint when the issuer is known: iss, aud, azp, exp, iat, sub, nonce, auth_time,
+ * at_hash, c_hash, and its signature when the provider has a `jwksUrl`. The code is used up by then, so keys that
+ * cannot be had do not cost the tokens: TLS vouches for them (section 3.1.3.7, rule 6), and a deviation says so.
  *
  * @throws {InvalidResponseError} `id_token_invalid`: it is not for this sign-in.
  */
-export async function assertIdToken(
+export async function checkIdToken(
   provider: Provider,
   client: Client,
   idToken: string,
-  nonce: string | undefined,
-  options: Pick<RequestOptions, 'now'>,
+  expected: IdTokenExpectation,
+  options: RequestOptions,
+): Promise<readonly Deviation[]> {
+  if (provider.issuer === undefined) return []
+  const parsed = await checkedClaims(provider, client, idToken, expected, options)
+  const { jwksUrl: url } = provider
+  if (url === undefined && !isSigningAlgorithm(parsed.alg))
+    throw invalid(provider, 'its signature is of an unknown kind')
+  if (url === undefined) return []
+  const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, keysTimeoutMs)
+  const sender = { ...options, timeoutMs, fetch: options.fetch ?? client.fetch }
+  if (isHmac(parsed.alg)) return hmacDeviations(provider, client, idToken, parsed.alg)
+  const source = { who: provider.id, url }
+  // Nobody but the provider can make us ask again, so its new key is asked for at once.
+  const state = await signatureState(source, idToken, sender, 0).catch((error: unknown) => {
+    if (isTransient(error) || error instanceof InvalidResponseError) return 'no keys' as const
+    throw error
+  })
+  if (state === 'good') return []
+  if (state === 'no keys' || state === 'unsupported')
+    return [{ code: 'signature', member: 'id_token', found: state }]
+  throw invalid(provider, signatureProblem(state))
+}
+
+/**
+ * {@link checkIdToken} as a grant takes it.
+ *
+ * @param provider with its endpoints resolved.
+ */
+export function idTokenCheck(
+  provider: Provider,
+  client: Client,
+  expected: IdTokenExpectation,
+  options: RequestOptions,
+): (idToken: string | undefined, accessToken: string) => Promise<KeptIdToken> {
+  return async (idToken, accessToken) => {
+    if (idToken === undefined) return { idToken }
+    const deviations = await checkIdToken(provider, client, idToken, { ...expected, accessToken }, options)
+    return { idToken, deviations }
+  }
+}
+
+/**
+ * Checks an id_token that came through the browser, where nothing but its signature vouches for it, and for the
+ * access token or code beside it.
+ *
+ * @throws {InvalidResponseError} `id_token_invalid`.
+ * @throws {ConfigurationError} `provider_invalid`: no issuer, or no keys to check with.
+ * @throws {NetworkError} TimeoutError, InvalidResponseError (`response_not_oauth`): the keys cannot be had.
+ */
+export async function assertFrontChannelIdToken(
+  provider: Provider,
+  client: Client,
+  idToken: string,
+  expected: IdTokenExpectation & { nonce: string },
+  options: RequestOptions,
 ): Promise<void> {
-  if (provider.issuer === undefined) return
-  const library = await protocolLibrary()
-  const { header, claims } = unverified(idToken)
-  const us = {
-    client_id: client.clientId,
-    ...(isSigningAlgorithm(header['alg']) ? { id_token_signed_response_alg: header['alg'] } : {}),
-    [library.clockSkew]: clockSkewSeconds(options),
-    [library.clockTolerance]: 30,
-  }
-  const body = { access_token: 'unread', token_type: 'bearer', id_token: idToken }
-  try {
-    await library.processAuthorizationCodeResponse(
-      expectedIssuer(provider, claims),
-      us,
-      Response.json(body),
-      nonce === undefined ? {} : { expectedNonce: nonce },
+  const resolved = await resolveEndpoints(provider, client, options, ['jwksUrl'])
+  const { jwksUrl: url } = resolved
+  if (resolved.issuer === undefined || url === undefined)
+    throw new ConfigurationError(
+      'provider_invalid',
+      `${provider.id} sent an id_token through the browser, and its keys are not known. Set issuer and jwksUrl in the provider.`,
     )
-  } catch (cause) {
-    throw new InvalidResponseError(
-      'id_token_invalid',
-      `${provider.id} sent an id_token that is not for this sign-in (issuer, audience, time or nonce). Nothing was kept; start again.`,
-      { cause: wordsOnly(cause) },
-    )
-  }
+  const parsed = await checkedClaims(resolved, client, idToken, expected, options)
+  for (const [claim, beside] of [
+    ['at_hash', expected.accessToken],
+    ['c_hash', expected.code],
+  ] as const)
+    if (beside !== undefined && parsed.claims[claim] === undefined)
+      throw invalid(provider, `it has no ${claim}`)
+  const sender = { ...options, fetch: options.fetch ?? client.fetch }
+  const state = isHmac(parsed.alg)
+    ? await hmacStateOf(client, idToken, parsed.alg)
+    : await signatureState({ who: provider.id, url }, idToken, sender)
+  if (state !== 'good') throw invalid(provider, signatureProblem(state))
 }
 
 /**
  * The id_token to keep after a refresh: the new one when it is about the same person, issuer and client, else the
- * old one. A bad id_token costs nobody the tokens: by now the old refresh token may be used up (section 12.2).
+ * old one. A bad id_token costs nobody the tokens: by now the old refresh token may be used up (section 12.2), so
+ * nothing is asked for here either; the signature is checked with the keys at hand.
  */
-export function idTokenAfterRefresh(
+export async function idTokenAfterRefresh(
   provider: Provider,
   client: Client,
   fresh: string | undefined,
   old: string | undefined,
-): string | undefined {
-  if (fresh === undefined) return old
-  const { claims } = unverified(fresh)
-  const before: Claims = old === undefined ? {} : unverified(old).claims
-  const audience = [claims['aud']].flat()
-  const issuer = before['iss'] ?? (provider.issuerVaries === true ? undefined : provider.issuer)
+  options: Pick<RequestOptions, 'fetch' | 'now'> = {},
+): Promise<KeptIdToken> {
+  if (fresh === undefined) return { idToken: old }
+  const parsed = parseJwt(fresh)
+  const before = old === undefined ? undefined : parseJwt(old)
   const fits =
-    audience.includes(client.clientId) &&
-    (issuer === undefined || sameIssuer(String(claims['iss']), String(issuer))) &&
-    (before['sub'] === undefined || before['sub'] === claims['sub'])
-  return fits ? fresh : old
+    typeof parsed !== 'string' &&
+    isForSamePerson(provider, client, parsed, typeof before === 'object' ? before : undefined) &&
+    (await isSignedByKeyAtHand(provider, client, fresh, parsed.alg, options))
+  if (fits) return { idToken: fresh }
+  return { idToken: old, deviations: [{ code: 'id_token', member: 'id_token', found: 'of another sign-in' }] }
 }
 
-/** The signature is not what is checked here, so any real signature will do; `none` will not. */
-function isSigningAlgorithm(alg: unknown): alg is string {
+function isForSamePerson(
+  provider: Provider,
+  client: Client,
+  { claims }: ParsedJwt,
+  before: ParsedJwt | undefined,
+): boolean {
+  const old = before?.claims ?? {}
+  const issuer = old['iss'] ?? (provider.issuerVaries === true ? undefined : provider.issuer)
+  const same = (claim: string) => old[claim] === undefined || old[claim] === claims[claim]
   return (
-    typeof alg === 'string' && /^((RS|PS|ES|HS)(256|384|512)|ES256K|EdDSA|Ed25519|ML-DSA-\d\d)$/.test(alg)
+    [claims['aud']].flat().includes(client.clientId) &&
+    (issuer === undefined || isIssuerOf({}, claims, String(issuer))) &&
+    same('sub') &&
+    (claims['nonce'] === undefined || same('nonce'))
   )
 }
 
-/** The library compares with its own clock; an injected one is a skew to it. */
-function clockSkewSeconds({ now }: Pick<RequestOptions, 'now'>): number {
-  return now === undefined ? 0 : Math.round((now() - Date.now()) / 1000)
+async function isSignedByKeyAtHand(
+  provider: Provider,
+  client: Client,
+  idToken: string,
+  alg: string,
+  options: Pick<RequestOptions, 'fetch' | 'now'>,
+): Promise<boolean> {
+  const { jwksUrl: url } = provider
+  if (url === undefined || isHmac(alg)) return true
+  const keys = keysAtHand({ url }, { ...options, fetch: options.fetch ?? client.fetch })
+  return keys === undefined || (await signatureBy(keys, idToken)) !== 'bad'
 }
 
-/** The library's error carries claims and tokens in its `cause`; only its words go on. */
-function wordsOnly(error: unknown): Error {
-  return new Error(error instanceof Error ? error.message : 'invalid')
+async function checkedClaims(
+  provider: Provider,
+  client: Client,
+  idToken: string,
+  expected: IdTokenExpectation,
+  options: Pick<RequestOptions, 'now'>,
+): Promise<ParsedJwt> {
+  const parsed = parseJwt(idToken)
+  if (typeof parsed === 'string') throw invalid(provider, parsed)
+  const required = ['iss', 'sub', 'aud', 'exp', 'iat']
+  const usual = { what: 'an id_token', audience: client.clientId, required }
+  const problem =
+    claimProblem(provider, parsed, usual, options) ??
+    partyProblem(parsed, client) ??
+    signInProblem(parsed, expected, options) ??
+    (await hashProblem(parsed, expected))
+  if (problem !== undefined) throw invalid(provider, problem)
+  if (client.idTokenSigningAlg !== undefined && parsed.alg !== client.idTokenSigningAlg)
+    throw invalid(provider, `the client is registered for ${client.idTokenSigningAlg} (idTokenSigningAlg)`)
+  return parsed
 }
 
-/**
- * The issuer that the id_token must name, compared as URLs are, so that a slash after a bare host (Auth0) is no
- * difference. Where it differs by tenant, the tenant in the id_token takes the place of the one in the path (the
- * `tid` rule of Microsoft's documentation); one that varies without a `tid` is whatever the id_token says.
- */
-function expectedIssuer(provider: Provider, claims: Claims): oauth4webapi.AuthorizationServer {
-  const server = serverMetadata(provider)
-  const { iss, tid } = claims
-  if (typeof iss !== 'string') return server
-  const same = sameIssuer(iss, server.issuer) || sameIssuer(`https://${iss}`, server.issuer) // Google: no scheme
-  if (same) return { ...server, issuer: iss }
-  if (provider.issuerVaries !== true) return server
-  if (typeof tid !== 'string') return URL.canParse(iss) ? { ...server, issuer: iss } : server
-  const path = new URL(server.issuer).pathname.replace(/^\/[^/]+/, () => `/${encodeURIComponent(tid)}`)
-  return { ...server, issuer: new URL(path, server.issuer).href }
+/** Section 3.1.3.7 rules 3 to 5; with one audience `azp` may name another client of the same owner (Google). */
+function partyProblem({ claims }: ParsedJwt, client: Client): string | undefined {
+  const { aud, azp, sub } = claims
+  if (typeof sub !== 'string' || sub === '') return 'it names nobody (sub)'
+  if (!Array.isArray(aud) || aud.length === 1 || azp === client.clientId) return undefined
+  return 'it is for several clients, and another one was authorised (azp)'
 }
 
-/** Header and claims as they stand, nothing checked; empty when the text is no JWT. */
-function unverified(jwt: string): { header: Claims; claims: Claims } {
-  const [header = '', claims = ''] = jwt.split('.')
-  return { header: decoded(header), claims: decoded(claims) }
+/** Section 3.1.3.7 rules 11 and 13; a nonce that was not sent is nobody's business. */
+function signInProblem(
+  { claims }: ParsedJwt,
+  { nonce, maxAge }: IdTokenExpectation,
+  options: Pick<RequestOptions, 'now'>,
+): string | undefined {
+  if (nonce !== undefined && claims['nonce'] !== nonce) return 'its nonce is not the one that was sent'
+  if (maxAge === undefined) return undefined
+  const signedInAt = claims['auth_time']
+  if (typeof signedInAt !== 'number') return 'it does not say when the person signed in (auth_time)'
+  const age = (options.now ?? Date.now)() / 1000 - signedInAt
+  return age <= maxAge + clockToleranceSeconds ? undefined : 'the person signed in too long ago (max_age)'
 }
 
-function decoded(part: string): Claims {
-  try {
-    const binary = atob(part.replaceAll('-', '+').replaceAll('_', '/'))
-    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0))
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    return typeof value === 'object' && value !== null ? { ...value } : {}
-  } catch {
-    return {}
+/** Sections 3.1.3.8 and 3.3.2.11: what came beside it belongs to it. */
+async function hashProblem(
+  { alg, claims }: ParsedJwt,
+  { accessToken, code, state }: IdTokenExpectation,
+): Promise<string | undefined> {
+  for (const [claim, beside] of Object.entries({ at_hash: accessToken, c_hash: code, s_hash: state })) {
+    const named = claims[claim]
+    if (named === undefined || beside === undefined) continue
+    const hash = await leftHalf(beside, alg)
+    if (hash !== undefined && hash !== named)
+      return `its ${claim} is of something else than what came beside it`
   }
+  return undefined
+}
+
+/** The left half of a hash, of the family that the signature uses. `undefined`: nobody has defined it for this algorithm. */
+async function leftHalf(text: string, alg: string): Promise<string | undefined> {
+  const bits = /^(?:Ed25519|EdDSA)$/.test(alg) ? '512' : /^[A-Z]{2}(256|384|512)$/.exec(alg)?.[1]
+  if (bits === undefined) return undefined
+  const digest = new Uint8Array(await crypto.subtle.digest(`SHA-${bits}`, new TextEncoder().encode(text)))
+  const half = String.fromCharCode(...digest.subarray(0, digest.length / 2))
+  return btoa(half).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** The client's secret is a key where the client says so; elsewhere nobody else can have made this, and a row says so. */
+async function hmacDeviations(
+  provider: Provider,
+  client: Client,
+  idToken: string,
+  alg: string,
+): Promise<readonly Deviation[]> {
+  if ((await hmacState(idToken, alg, client.clientSecret ?? '')) !== 'good')
+    throw invalid(provider, 'its signature is wrong')
+  if (client.idTokenSigningAlg === alg || provider.idTokenSigningAlgs?.includes(alg) === true) return []
+  return [{ code: 'signature', member: 'id_token', found: alg, row: { idTokenSigningAlgs: [alg] } }]
+}
+
+/** Through the browser, the client's secret is a key only where the client was registered so. */
+async function hmacStateOf(client: Client, idToken: string, alg: string): Promise<SignatureState> {
+  return client.idTokenSigningAlg === alg ? hmacState(idToken, alg, client.clientSecret ?? '') : 'unknown_key'
+}
+
+/** Where TLS vouches, any real signature will do; `none` will not. */
+function isSigningAlgorithm(alg: string): boolean {
+  return /^((RS|PS|ES|HS)(256|384|512)|ES256K|EdDSA|Ed25519|ML-DSA-\d\d)$/.test(alg)
+}
+
+function invalid(provider: Provider, problem: string): InvalidResponseError {
+  return new InvalidResponseError(
+    'id_token_invalid',
+    `${provider.id} sent an id_token that is not for this sign-in: ${problem}. Nothing was kept; start again.`,
+  )
 }

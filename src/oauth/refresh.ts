@@ -48,7 +48,7 @@ export async function refreshTokenGrant(
       secrets: [refreshToken, tokens.accessToken],
       scopes: options.scopes ?? tokens.scopes,
       previous: tokens,
-      idToken: (fresh) => idTokenAfterRefresh(resolved, client, fresh, tokens.idToken),
+      idToken: (fresh) => idTokenAfterRefresh(resolved, client, fresh, tokens.idToken, options),
       build: refreshRequest(resolved, refreshToken, options),
     },
     options,
