@@ -29,12 +29,12 @@ export interface ApiCall {
 }
 
 /** One hook, or several that run one after the other, each on what the one before it left. */
-export type Hook<Value, Result = Value> = HookFunction<Value, Result> | readonly HookFunction<Value, Result>[]
+export type Hook<Value> = HookFunction<Value> | readonly HookFunction<Value>[]
 
 /** Runs before or after something. What it throws is thrown to the caller, and nothing further is sent. */
-export type HookFunction<Value, Result = Value> = (
+export type HookFunction<Value> = (
   value: Value,
-) => Result | undefined | void | Promise<Result | undefined> | Promise<void>
+) => Value | undefined | void | Promise<Value | undefined> | Promise<void>
 
 /** A token answer that was understood; what a hook returns is merged into `extra` (P35). */
 export interface UnderstoodTokens {
@@ -44,11 +44,19 @@ export interface UnderstoodTokens {
   readonly accessToken: string
   /** What the provider row asks to keep. */
   readonly extra: Readonly<Record<string, unknown>>
-  /** Stops follow-up calls with the request's own time limit. */
-  readonly signal: AbortSignal | undefined
+  /** Stops follow-up calls with the request's own time limit (`timeoutMs`), counted from the answer on. */
+  readonly signal: AbortSignal
   /** What follow-up calls are sent with. */
   readonly fetch: typeof fetch
 }
+
+/** Finds out more about tokens, by calls of its own. Returns the facts to keep, or nothing. */
+export type TokensHook = (
+  tokens: UnderstoodTokens,
+) => Facts | undefined | void | Promise<Facts | undefined> | Promise<void>
+
+/** Facts by name, as they are kept under `extra`. */
+type Facts = Readonly<Record<string, unknown>>
 
 /** A caller's own code around requests. Every member is optional; each runs for that kind of request only. */
 export interface Hooks {
@@ -61,13 +69,19 @@ export interface Hooks {
   revocationResponse?: Hook<EndpointAnswer> | undefined
   introspectionRequest?: Hook<EndpointCall> | undefined
   introspectionResponse?: Hook<EndpointAnswer> | undefined
-  /** Follow-up facts after a token or refresh answer: what is returned is kept under `extra` (P35). */
-  tokens?: Hook<UnderstoodTokens, Readonly<Record<string, unknown>>> | undefined
+  /**
+   * Follow-up facts after a token or refresh answer: what is returned is kept under `extra` (P35), over what was there,
+   * and never takes the place of a token. What it throws ends the grant, except where tokens were renewed: by then the
+   * old ones may be used up, so the new ones are kept with the facts of before, and `tokensFailed` hears of it.
+   */
+  tokens?: TokensHook | readonly TokensHook[] | undefined
+  /** Hears what a `tokens` hook threw while tokens were renewed. Default: nobody does. */
+  tokensFailed?: ((error: unknown) => void) | undefined
   /** API requests of a session, each time one is sent. */
   apiRequest?: Hook<ApiCall> | undefined
 }
 
-/** Runs a hook. Returns what it left. */
+/** Runs a hook, or several in their order. Returns what the last one left. */
 export async function runHook<Value>(hook: Hook<Value> | undefined, value: Value): Promise<Value> {
   let current = value
   for (const one of hook === undefined ? [] : typeof hook === 'function' ? [hook] : hook)
