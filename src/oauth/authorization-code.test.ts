@@ -4,7 +4,7 @@ import { type ScriptedServer, startScriptedServer } from '../../test/servers/scr
 import { InvalidResponseError, TokenEndpointError } from '../errors.ts'
 import { defineProvider, type Provider, type ProviderFacts } from '../providers/index.ts'
 import { authorizationCodeGrant, type BareCode } from './authorization-code.ts'
-import type { Callback } from './callback.ts'
+import type { Callback } from './callback-parameters.ts'
 import type { Client } from './client.ts'
 import { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 import type { RequestOptions } from './request-options.ts'

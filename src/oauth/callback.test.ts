@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { AuthorizationDeniedError, CallbackError } from '../errors.ts'
 import { defineProvider, type ProviderFacts } from '../providers/index.ts'
-import { type Callback, callbackState, readCallback } from './callback.ts'
+import { callbackState, readCallback } from './callback.ts'
+import type { Callback } from './callback-parameters.ts'
 import { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 
 const now = Date.parse('2026-03-01T12:00:00Z')

@@ -1,37 +1,21 @@
 // What comes back from the provider with the person, checked before anything of it is used.
-// RFC 6749 sections 4.1.2 and 10.12, RFC 9207 (iss).
+// RFC 6749 sections 4.1.2 and 10.12, RFC 9207 (iss), OAuth 2.0 Multiple Response Types (fragment), JARM (signed answers).
 import { AuthorizationDeniedError, CallbackError, quote } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
+import { type Callback, callbackParameters, stateOf } from './callback-parameters.ts'
+import type { Client } from './client.ts'
 import { sameIssuer } from './issuer.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
 import type { RequestOptions } from './request-options.ts'
 
-/** Where a callback can come from: the whole redirected URL, its query, or its parameters. */
-export type Callback = string | URL | URLSearchParams
-
-/** The parameters of a callback. */
-function callbackParameters(callback: Callback): URLSearchParams {
-  if (callback instanceof URLSearchParams) return callback
-  if (callback instanceof URL) return callback.searchParams
-  const text = callback.trim()
-  if (URL.canParse(text)) return new URL(text).searchParams
-  const [beforeFragment = ''] = text.split('#') // Facebook ends every callback with `#_=_`
-  const query = beforeFragment.slice(beforeFragment.indexOf('?') + 1)
-  if (query.includes('=')) return new URLSearchParams(query)
-  throw new CallbackError(
-    'callback_invalid',
-    'This is not a redirected URL: it has no parameters. Paste the whole address, from http to the end.',
-  )
-}
-
 /**
- * The `state` of a callback, to find its pending authorization by; `undefined` when missing, empty or doubled.
+ * The `state` of a callback, to find its pending authorization by; `undefined` when missing, empty or doubled. Of a
+ * signed answer (JARM) the state inside, nothing checked: {@link verifyCallback} does that with what was found.
  *
  * @throws {CallbackError} `callback_invalid` for text that has no parameters at all.
  */
 export function callbackState(callback: Callback): string | undefined {
-  const states = callbackParameters(callback).getAll('state')
-  return states.length === 1 && states[0] !== '' ? states[0] : undefined
+  return stateOf(callback)
 }
 
 /** What a callback that passed every check says. */
@@ -43,7 +27,7 @@ export interface CallbackAnswer {
 
 /**
  * Checks a callback against its pending authorization: state first, then doubled parameters, expiry, issuer, error (R3).
- * Sends nothing.
+ * Sends nothing, and so reads no signed answer: {@link verifyCallback} does.
  *
  * @throws {CallbackError} it must not be used; the right one may still come.
  * @throws {AuthorizationDeniedError} the person or the provider refused.
@@ -54,20 +38,97 @@ export function readCallback(
   callback: Callback,
   options: Pick<RequestOptions, 'now'> = {},
 ): CallbackAnswer {
-  const parameters = callbackParameters(callback)
+  return answerIn(provider, pending, plainParameters(provider, pending, callback), options)
+}
+
+/**
+ * The same for every kind of answer: a signed one (JARM) is read with the keys of the provider's issuer.
+ *
+ * @throws what {@link readCallback} throws; {@link CallbackError} `jwt_invalid`: the signed answer must not be believed.
+ * @throws {NetworkError} {@link TimeoutError} {@link InvalidResponseError}: the issuer's keys cannot be had.
+ */
+export async function verifyCallback(
+  provider: Provider,
+  client: Client,
+  pending: PendingAuthorization,
+  callback: Callback,
+  options: RequestOptions = {},
+): Promise<CallbackAnswer> {
+  const parameters = await verifiedParameters(provider, client, pending, callback, options)
+  return answerIn(provider, pending, parameters, options)
+}
+
+/** The parameters of an answer: as they are, or out of the JWT that was signed. Their state is the right one. */
+export async function verifiedParameters(
+  provider: Provider,
+  client: Client,
+  pending: PendingAuthorization,
+  callback: Callback,
+  options: RequestOptions,
+): Promise<URLSearchParams> {
+  const parameters = callbackParameters(callback, pending)
+  if (!parameters.has('response')) return plainParameters(provider, pending, callback)
+  assertSingle(parameters, ['response'])
+  const { signedParameters } = await import('./signed-callback.ts')
+  const response = parameters.get('response') ?? ''
+  return signedParameters(provider, client, pending, response, options)
+}
+
+function plainParameters(
+  provider: Provider,
+  pending: PendingAuthorization,
+  callback: Callback,
+): URLSearchParams {
+  const parameters = callbackParameters(callback, pending)
+  if (parameters.has('response'))
+    throw new CallbackError(
+      'response_mode_mismatch',
+      'This answer is a signed one (JARM). Read it with verifyCallback or authorizationCodeGrant.',
+    )
   assertState(parameters, pending)
-  assertSingle(parameters, ['code', 'iss', 'error', 'error_description', ...(provider.callbackParams ?? [])])
+  if (pending.responseMode?.endsWith('jwt') === true) throw unsigned(provider, parameters)
+  return parameters
+}
+
+/** A signed answer was promised; an unsigned one may be anybody's, its error too (JARM section 2.4). */
+function unsigned({ id }: Provider, parameters: URLSearchParams): CallbackError {
+  const error = parameters.get('error')
+  const said = error === null ? '' : ` It says ${quote(error, 100)}: perhaps ${id} does not sign its answers.`
+  return new CallbackError(
+    'response_mode_mismatch',
+    `A signed answer was asked for (JARM), and this one is not signed. It was not used.${said}`,
+  )
+}
+
+/** What every answer is held against once its state is right: doubled parameters, time, issuer, error. */
+export function assertAnswer(
+  provider: Provider,
+  pending: PendingAuthorization,
+  parameters: URLSearchParams,
+  options: Pick<RequestOptions, 'now'>,
+  names: readonly string[] = ['code'],
+): void {
+  const single = [...names, 'iss', 'error', 'error_description', ...(provider.callbackParams ?? [])]
+  assertSingle(parameters, single)
   assertInTime(pending, options)
   assertIssuer(parameters, pending, provider)
   const error = parameters.get('error')
   if (error) throw denied(provider, error, parameters)
+}
+
+function answerIn(
+  provider: Provider,
+  pending: PendingAuthorization,
+  parameters: URLSearchParams,
+  options: Pick<RequestOptions, 'now'>,
+): CallbackAnswer {
+  assertAnswer(provider, pending, parameters, options)
   const code = parameters.get('code')
-  if (!code)
-    throw new CallbackError(
-      'code_missing',
-      'The callback has neither a code nor an error. Paste the whole redirected URL.',
-    )
-  return { code, extra: keptParameters(provider, parameters) }
+  if (code) return { code, extra: keptParameters(provider, parameters) }
+  throw new CallbackError(
+    'code_missing',
+    'The callback has neither a code nor an error. Paste the whole redirected URL.',
+  )
 }
 
 /** @throws {CallbackError} `authorization_expired` when the person took longer than the authorization lives. */
@@ -76,7 +137,8 @@ export function assertInTime(pending: PendingAuthorization, options: Pick<Reques
   throw new CallbackError('authorization_expired', 'This authorization took too long. Start it again.')
 }
 
-function assertState(parameters: URLSearchParams, pending: PendingAuthorization): void {
+/** @throws {CallbackError} `state_missing`, `state_mismatch`, `duplicate_parameter`. */
+export function assertState(parameters: URLSearchParams, pending: PendingAuthorization): void {
   assertSingle(parameters, ['state'])
   const state = parameters.get('state')
   if (!state)
@@ -152,7 +214,8 @@ function denied(provider: Provider, error: string, parameters: URLSearchParams):
   return new AuthorizationDeniedError(provider.id, error, parameters.get('error_description') || undefined)
 }
 
-function keptParameters(provider: Provider, parameters: URLSearchParams): Record<string, string> {
+/** Those that the provider row lists (P29). */
+export function keptParameters(provider: Provider, parameters: URLSearchParams): Record<string, string> {
   const kept = (provider.callbackParams ?? []).map((name) => [name, parameters.get(name)] as const)
   return Object.fromEntries(kept.filter((entry): entry is [string, string] => entry[1] !== null))
 }

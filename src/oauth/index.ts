@@ -1,11 +1,19 @@
 // toolgrant/oauth: the protocol, over `fetch` alone. No storage, no ports, any web-standard runtime.
 // RFC 6749, 6750, 7009, 7636, 8414, 9207 and OpenID Connect Core, as far as the code grant needs them.
-export { type AuthorizationUrlOptions, authorizationUrl } from './authorization.ts'
+export { type AuthorizationUrl, type AuthorizationUrlOptions, authorizationUrl } from './authorization.ts'
 export { type AuthorizationCodeOptions, authorizationCodeGrant, type BareCode } from './authorization-code.ts'
-export { type Callback, type CallbackAnswer, callbackState, readCallback } from './callback.ts'
+export { type CallbackAnswer, callbackState, readCallback, verifyCallback } from './callback.ts'
+export { answersInFragment, type Callback } from './callback-parameters.ts'
 export { type Client, hideClientSecret, type Registration, type RegistrationSource } from './client.ts'
 export type { IssuerMetadata } from './discovery.ts'
 export { canRevoke, discover, resolveEndpoints } from './endpoints.ts'
+export {
+  callbackGrant,
+  type ImplicitOptions,
+  type ImplicitUrlOptions,
+  implicitGrant,
+  implicitUrl,
+} from './implicit.ts'
 export type { IntrospectionOptions } from './introspection.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
