@@ -3,11 +3,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { InteractionDetails, Provider } from 'oidc-provider'
 
-/** Handles every request below `/interaction/`. */
+/** Handles every request below `/interaction/`. The provider is asked for at each: it may have been replaced. */
 export function interactionPages(
-  provider: Provider,
+  current: () => Provider,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
+    const provider = current()
     const details = await provider.interactionDetails(request, response)
     if (request.method !== 'POST') return sendPage(response, details)
     const form = await readForm(request)
@@ -26,16 +27,27 @@ async function resultOf(
   if (form.get('action') === 'deny')
     return { error: 'access_denied', error_description: 'The person said no.' }
   if (details.prompt.name === 'login') return { login: { accountId: form.get('login') || 'ada' } }
-  return { consent: { grantId: await saveGrant(provider, details) } }
+  return { consent: { grantId: await saveGrant(provider, details, form.get('scopes')) } }
 }
 
-async function saveGrant(provider: Provider, details: InteractionDetails): Promise<string> {
+/** `only`: the scopes that the person allows; without it all that were asked for. */
+async function saveGrant(
+  provider: Provider,
+  details: InteractionDetails,
+  only: string | null,
+): Promise<string> {
   const accountId = details.session?.accountId ?? ''
   const existing = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId)
   const grant = existing ?? new provider.Grant({ accountId, clientId: details.params.client_id })
-  const { missingOIDCScope, missingOIDCClaims } = details.prompt.details
-  if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope.join(' '))
+  const { missingOIDCScope = [], missingOIDCClaims, missingResourceScopes, rar } = details.prompt.details
+  const allowed = missingOIDCScope.filter((scope) => only?.split(' ').includes(scope) ?? true)
+  const refused = missingOIDCScope.filter((scope) => !allowed.includes(scope))
+  if (allowed.length > 0) grant.addOIDCScope(allowed.join(' '))
+  if (refused.length > 0) grant.rejectOIDCScope(refused.join(' '))
   if (missingOIDCClaims) grant.addOIDCClaims(missingOIDCClaims)
+  for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {}))
+    grant.addResourceScope(resource, scopes.join(' '))
+  for (const detail of rar ?? []) grant.addRar(detail)
   return grant.save()
 }
 
