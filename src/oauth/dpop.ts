@@ -1,10 +1,7 @@
 // Proofs of possession: an access token that is bound to a key is worth nothing to who has the token alone.
 // RFC 9449 sections 4 (proofs), 5 (token requests), 8 and 9 (nonces of the server's). ES256, Web Crypto alone.
 import { argumentError } from '../errors.ts'
-import { parseBody } from './answer-body.ts'
 import { base64urlOfAscii, base64urlOfBytes } from './base64url.ts'
-import { defaultTimeoutMs, type RequestOptions } from './request-options.ts'
-import { type Answer, type Exchange, exchange } from './transport.ts'
 
 /** The request that a proof is for. */
 export interface ProvedRequest {
@@ -146,37 +143,6 @@ export async function newKey(): Promise<JsonWebKey> {
   const { privateKey } = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const { kty, crv, x, y, d } = await crypto.subtle.exportKey('jwk', privateKey)
   return { kty, crv, x, y, d } as JsonWebKey
-}
-
-/**
- * As {@link exchange}, with a proof in the request (RFC 9449 section 5). Sent a second time, with another proof, when
- * the server wants its nonce in it (section 8); the time limit holds for both together.
- */
-export async function exchangeWithProof(
-  key: JsonWebKey,
-  request: Exchange,
-  options: RequestOptions,
-): Promise<Answer> {
-  const { timeoutMs = defaultTimeoutMs, now = Date.now } = options
-  const prover = await proverOf(key)
-  const url = new URL(request.url)
-  const begun = performance.now()
-  const send = async (nonce: string | undefined) => {
-    const dpop = await prover.proof({ method: request.method, url, nonce, now: now() })
-    const left = Math.max(1, timeoutMs - (performance.now() - begun))
-    return exchange({ ...request, headers: { ...request.headers, dpop } }, { ...options, timeoutMs: left })
-  }
-  const sent = prover.nonceFor(url.origin)
-  const answer = await send(sent)
-  const nonce = prover.learn(url.origin, answer.headers, sent)
-  if (nonce === undefined || !isNonceWanted(answer)) return answer
-  const second = await send(nonce)
-  prover.learn(url.origin, second.headers, nonce)
-  return second
-}
-
-function isNonceWanted({ status, text }: Answer): boolean {
-  return (status === 400 || status === 401) && parseBody(text)?.['error'] === 'use_dpop_nonce'
 }
 
 async function sha256(text: string): Promise<string> {

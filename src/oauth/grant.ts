@@ -1,9 +1,10 @@
 // What every grant has in common: one token request, an answer that was understood, and a token set made of it.
 // RFC 6749 sections 4 and 5.1.
-import { ScopeMismatchError } from '../errors.ts'
+import { InvalidResponseError, ScopeMismatchError } from '../errors.ts'
 import { joinScopes, type Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import type { Deviation } from './deviation.ts'
+import { generateDpopKey, usesDpop } from './dpop-key.ts'
 import type { EndpointOptions, RequestOptions } from './request-options.ts'
 import type { TokenAnswer } from './response-reader.ts'
 import type { LibraryCall } from './token-endpoint.ts'
@@ -25,7 +26,7 @@ export interface Grant {
   previous?: TokenSet | undefined
   /** How to repeat this grant (R14). */
   renewal?: Renewal | undefined
-  /** Private JWK that the tokens are bound to (DPoP). */
+  /** Private JWK that the tokens are bound to (DPoP). Default: that of the tokens before, else a new one if one is wanted. */
   dpopKey?: JsonWebKey | undefined
   /** Checks the id_token of the answer and says which to keep. Default: as it came. */
   idToken?: ((idToken: string | undefined, accessToken: string) => Promise<KeptIdToken>) | undefined
@@ -51,14 +52,18 @@ export async function grantTokens(
   options: EndpointOptions,
 ): Promise<TokenSet> {
   const { requestTokens } = await import('./token-endpoint.ts')
-  const answer = await requestTokens({ provider, client }, grant, options)
-  return tokensFrom(provider, client, answer, grant, options)
+  const known = grant.dpopKey ?? grant.previous?.dpopKey
+  const dpopKey = known ?? (usesDpop(provider, client) ? await generateDpopKey() : undefined)
+  const proved = dpopKey === undefined ? grant : { ...grant, dpopKey }
+  const answer = await requestTokens({ provider, client }, proved, options)
+  return tokensFrom(provider, client, answer, proved, options)
 }
 
 /**
  * Makes a token set of an answer, however it came: the implicit grant has no request.
  *
  * @throws {ScopeMismatchError} as {@link grantTokens}, and what `grant.idToken` throws.
+ * @throws {InvalidResponseError} `token_invalid`: not bound to our key, where the provider row says that tokens are.
  */
 export async function tokensFrom(
   provider: Provider,
@@ -67,6 +72,7 @@ export async function tokensFrom(
   grant: Omit<Grant, 'secrets' | 'build'>,
   options: RequestOptions,
 ): Promise<TokenSet> {
+  assertBound(provider, answer, grant)
   const { idToken: came, accessToken } = answer
   const kept = grant.idToken === undefined ? { idToken: came } : await grant.idToken(came, accessToken)
   const extra = await extraOf(client, answer, grant, options)
@@ -92,7 +98,8 @@ function tokenSetFrom(
     requestedScopes: grant.scopes,
     extra: grant.extra,
     raw: answer.raw,
-    deviations: kept.deviations,
+    tokenType: answer.tokenType,
+    deviations: [...(kept.deviations ?? []), ...unboundDeviation(answer, grant)],
     dpopKey: grant.dpopKey ?? previous?.dpopKey,
     renewal: grant.renewal ?? previous?.renewal,
   })
@@ -116,6 +123,40 @@ async function extraOf(
 function grantedDetails({ raw }: TokenAnswer): Readonly<Record<string, unknown>> {
   const details = raw['authorization_details']
   return Array.isArray(details) ? { authorization_details: details } : {}
+}
+
+type Binding = Pick<Grant, 'dpopKey' | 'previous' | 'name'>
+
+/**
+ * A server may answer a proof with a bearer token (RFC 9449 section 5). Who counts on the binding must not use it; but a
+ * renewal is kept in any case, because the old refresh token is spent by now.
+ */
+function assertBound(
+  provider: Provider,
+  { tokenType }: TokenAnswer,
+  { dpopKey, previous, name }: Binding,
+): void {
+  const isNew = dpopKey !== undefined && previous === undefined
+  if (!isNew || tokenType === 'DPoP' || provider.dpop !== 'required') return
+  throw new InvalidResponseError(
+    'token_invalid',
+    `${provider.id} answered the ${name} request with a token that is not bound to our key, although its row says dpop: "required". The token was not used. Set dpop: "supported" if it is good without.`,
+  )
+}
+
+function unboundDeviation({ tokenType }: TokenAnswer, { dpopKey, previous }: Binding): Deviation[] {
+  const key = dpopKey ?? previous?.dpopKey
+  if (key === undefined || tokenType === 'DPoP') return []
+  return [{ code: 'token_type', member: 'token_type', found: 'Bearer' }]
+}
+
+/**
+ * The tokens of a strict mismatch (R9), for who renews by itself: the refresh token that was sent is spent, so what came
+ * for it is kept, and the difference is data (`missingScopes`, `addedScopes`). Throws any other error.
+ */
+export function mismatchedTokens(error: unknown): TokenSet {
+  if (error instanceof ScopeMismatchError && error.tokens instanceof TokenSet) return error.tokens
+  throw error
 }
 
 /** R9: nothing is lost, the tokens are in the error. */

@@ -19,11 +19,15 @@ export interface ReadContext {
   secrets: readonly string[]
   /** Milliseconds since 1970. */
   now: number
+  /** The request proved that we hold a key: the token may be bound to it (DPoP, RFC 9449 section 5). */
+  expectsDpop?: boolean | undefined
 }
 
 /** A token answer, understood. */
 export interface TokenAnswer {
   accessToken: string
+  /** `DPoP`: bound to the key of the request. `Bearer`: everything else that we can present. */
+  tokenType: 'Bearer' | 'DPoP'
   refreshToken: string | undefined
   idToken: string | undefined
   /** Milliseconds since 1970; `null`: no end named; `undefined`: the answer says nothing about the lifetime. */
@@ -51,6 +55,7 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
   const read = (name: string) => field(tokens, name, provider)
   return {
     accessToken: accessTokenIn(body, tokens, answer, context),
+    tokenType: isDpop(read('token_type')) ? 'DPoP' : 'Bearer',
     refreshToken: presentText(read('refresh_token')),
     idToken: tokenText(read('id_token')),
     expiresAt: endOfToken(read, provider, context.now),
@@ -93,8 +98,14 @@ function accessTokenIn(body: JsonObject, tokens: JsonObject, answer: Answer, con
     else throwFailure(answer, context, body, `without an access token (its members: ${memberNames(body)})`)
   }
   const type = unusableType(field(tokens, 'token_type', context.provider))
-  if (type !== undefined) {
+  if (type !== undefined && !(context.expectsDpop === true && isDpop(type))) {
     const shown = quote(withoutSecrets(type, tokensIn(body)), 40)
+    if (isDpop(type))
+      throw unusable(
+        `a token that is bound to a key (${shown}) although the request proved none: set dpop: true on the client`,
+        answer,
+        context,
+      )
     throw unusable(`a token of type ${shown}, which this client cannot present`, answer, context)
   }
   if (isToken(token) && !isWordForNothing(token)) return token
@@ -167,6 +178,11 @@ export function retryAfter(headers: Headers, now: number): number | undefined {
 function unusableType(type: unknown): string | undefined {
   if (typeof type !== 'string') return undefined
   return /^(mac|dpop|pop|hmac|hok|n_a|saml.*|urn:.*)$/i.test(type.trim()) ? type : undefined
+}
+
+/** RFC 9449 section 5. */
+function isDpop(type: unknown): boolean {
+  return typeof type === 'string' && /^dpop$/i.test(type.trim())
 }
 
 /** A refresh token travels in a body, so it may hold what a header may not (RFC 6749 appendix A.17); no controls. */

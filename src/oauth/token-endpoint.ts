@@ -83,7 +83,9 @@ export async function sendThroughLibrary<T>(
   const { response } = hooksFor(request, client.hooks)
   const { status, headers, text } = await runHook(response, { name: request.name, ...sent.answer })
   const now = (options.now ?? Date.now)()
-  return read({ status, headers, text }, { provider, request: request.name, secrets: sent.secrets, now })
+  const expectsDpop = request.dpopKey !== undefined
+  const context = { provider, request: request.name, secrets: sent.secrets, now, expectsDpop }
+  return read({ status, headers, text }, context)
 }
 
 /**
