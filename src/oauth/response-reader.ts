@@ -102,7 +102,7 @@ function accessTokenIn(body: JsonObject, tokens: JsonObject, answer: Answer, con
     const shown = quote(withoutSecrets(type, tokensIn(body)), 40)
     if (isDpop(type))
       throw unusable(
-        `a token that is bound to a key (${shown}) although the request proved none: set dpop: true on the client`,
+        `a token of type ${shown}, bound to a key, although the request proved none: set dpop: true on the client`,
         answer,
         context,
       )
