@@ -2,11 +2,34 @@
 // RFC 6749, 6750, 7009, 7636, 8414, 9207 and OpenID Connect Core, as far as the code grant needs them.
 export { type AuthorizationUrl, type AuthorizationUrlOptions, authorizationUrl } from './authorization.ts'
 export { type AuthorizationCodeOptions, authorizationCodeGrant, type BareCode } from './authorization-code.ts'
+export type {
+  BackchannelGrantOptions,
+  BackchannelOptions,
+  BackchannelPerson,
+  BackchannelRequest,
+} from './backchannel.ts'
 export { type CallbackAnswer, callbackState, readCallback, verifyCallback } from './callback.ts'
 export { answersInFragment, type Callback } from './callback-parameters.ts'
 export { type Client, hideClientSecret, type Registration, type RegistrationSource } from './client.ts'
+export type { ClientCredentialsOptions } from './client-credentials.ts'
+export type { DeviceAuthorization, DeviceAuthorizationOptions, DeviceCodeOptions } from './device.ts'
 export type { IssuerMetadata } from './discovery.ts'
 export { canRevoke, discover, resolveEndpoints } from './endpoints.ts'
+export {
+  backchannelAuthentication,
+  backchannelGrant,
+  clientCredentialsGrant,
+  deviceAuthorization,
+  deviceCodeGrant,
+  isRenewable,
+  jwtBearerGrant,
+  passwordGrant,
+  renewsByClient,
+  renewTokens,
+  serviceKeyClient,
+  sessionTokenGrant,
+  tokenExchangeGrant,
+} from './grants.ts'
 export {
   callbackGrant,
   type ImplicitOptions,
@@ -15,6 +38,8 @@ export {
   implicitUrl,
 } from './implicit.ts'
 export type { IntrospectionOptions } from './introspection.ts'
+export type { JwtBearerAssertion, JwtBearerClaims, JwtBearerOptions } from './jwt-bearer.ts'
+export type { PasswordOptions, UserPassword } from './password.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
 export { introspectToken, probeAccessToken, probeProvider } from './probes.ts'
@@ -25,16 +50,20 @@ export {
   leewayOf,
   plainTokens,
   type RefreshingTokensOptions,
+  type RepeatingTokensOptions,
   refreshingTokens,
+  repeatingTokens,
 } from './refreshing-tokens.ts'
 export { type ClientEntry, registrations } from './registrations.ts'
 export type { RequestOptions } from './request-options.ts'
 export { type RevocationOptions, revokeToken } from './revocation.ts'
 export { assertSecureUrl } from './secure-url.ts'
 export { Session, type SessionOptions, type SessionRequestInit } from './session.ts'
+export type { SessionTokenOptions } from './session-token.ts'
 export { systemWord } from './system-word.ts'
+export type { ExchangeTokenType, TokenExchange, TokenExchangeOptions } from './token-exchange.ts'
 export type { AccessTokenProbe } from './token-probe.ts'
-export { TokenSet, type TokenSetFields } from './token-set.ts'
+export { type Renewal, TokenSet, type TokenSetFields } from './token-set.ts'
 export type { TokenRequest, TokenSource } from './token-source.ts'
 
 export { waitFor } from './wait.ts'

@@ -1,20 +1,20 @@
 // Refreshing an access token: one request, one answer.
-// RFC 6749 section 6.
+// RFC 6749 section 6; RFC 8707 section 2.2 (resources).
 import { RefreshFailedError } from '../errors.ts'
 import { joinScopes, type Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
 import { grantTokens } from './grant.ts'
-import type { RequestOptions } from './request-options.ts'
+import type { EndpointOptions } from './request-options.ts'
 import type { LibraryCall } from './token-endpoint.ts'
 import type { TokenSet } from './token-set.ts'
 
 /** Options of {@link refreshTokenGrant}. */
-export interface RefreshOptions extends RequestOptions {
+export interface RefreshOptions extends EndpointOptions {
   /** Asks for fewer scopes than were granted. Default: the same ones, by not sending any. */
   scopes?: readonly string[] | undefined
-  /** Further body parameters, over the provider's `refreshParams`. */
-  extraParams?: Readonly<Record<string, string>> | undefined
+  /** Asks for a token for these APIs (RFC 8707). Default: the provider's `resources`. */
+  resources?: readonly string[] | undefined
 }
 
 /**
@@ -37,6 +37,10 @@ export async function refreshTokenGrant(
   const { refreshToken } = tokens
   if (refreshToken === undefined) throw withoutRefreshToken(provider)
   const resolved = await resolveEndpoints(provider, client, options)
+  if (resolved.refresh === 'session') {
+    const { refreshSessionToken } = await import('./session-token.ts')
+    return refreshSessionToken(resolved, client, tokens, refreshToken, options)
+  }
   const { refreshUrl } = resolved
   const target = refreshUrl === undefined ? resolved : { ...resolved, tokenUrl: refreshUrl }
   const { idTokenAfterRefresh } = await import('./id-token.ts')
@@ -49,15 +53,19 @@ export async function refreshTokenGrant(
       scopes: options.scopes ?? tokens.scopes,
       previous: tokens,
       idToken: (fresh) => idTokenAfterRefresh(resolved, client, fresh, tokens.idToken, options),
-      build: refreshRequest(resolved, refreshToken, options),
+      build: await refreshRequest(resolved, refreshToken, options),
     },
     options,
   )
 }
 
-function refreshRequest(provider: Provider, refreshToken: string, options: RefreshOptions) {
-  const scope = options.scopes === undefined ? {} : { scope: joinScopes(provider, options.scopes) }
-  const additionalParameters = { ...scope, ...provider.refreshParams, ...options.extraParams }
+async function refreshRequest(provider: Provider, refreshToken: string, options: RefreshOptions) {
+  const { scopes, resources = provider.resources ?? [] } = options
+  const { parametersOf } = await import('./request-options.ts')
+  const { withResources } = await import('./resource-indicators.ts')
+  const scope = scopes === undefined ? {} : { [provider.scopeParam ?? 'scope']: joinScopes(provider, scopes) }
+  const additionalParameters = parametersOf(scope, provider.refreshParams, options.extraParams)
+  withResources(additionalParameters, resources)
   return ({ library, server, client, authentication, options: callOptions }: LibraryCall) =>
     library.refreshTokenGrantRequest(server, client, authentication, refreshToken, {
       ...callOptions,

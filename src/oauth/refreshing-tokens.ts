@@ -1,10 +1,13 @@
-// Two token sources over a token set in memory: one that refreshes by itself, and one that cannot.
-// RFC 6749 section 6, rows R11, R13 and R15.
+// Token sources over a token set in memory: one that renews by itself, one that repeats a grant, and one that cannot.
+// RFC 6749 section 6, rows R11, R13, R14 and R15.
 import { AuthorizationRequiredError, TokenExpiredError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
-import { type RefreshOptions, refreshTokenGrant } from './refresh.ts'
+import { mismatchedTokens } from './grant.ts'
+import { renewTokens } from './grants.ts'
+import type { RefreshOptions } from './refresh.ts'
 import { refreshFailure } from './refresh-failure.ts'
+import type { RequestOptions } from './request-options.ts'
 import type { TokenSet } from './token-set.ts'
 import type { TokenRequest, TokenSource } from './token-source.ts'
 import { waitFor } from './wait.ts'
@@ -18,8 +21,9 @@ export interface RefreshingTokensOptions extends RefreshOptions {
 }
 
 /**
- * A token source that refreshes by itself (R11 b and c): one refresh at a time in this process, whatever the number
- * of callers. It knows nothing of other processes: share a grant between processes through the vault.
+ * A token source that refreshes by itself (R11 b and c), or repeats the grant where the tokens say how (R14): one
+ * renewal at a time in this process, whatever the number of callers. It knows nothing of other processes: share a grant
+ * between processes through the vault.
  *
  * A refresh that fails for a passing reason leaves a token that is still valid in use. A grant that the provider
  * calls dead is not tried again.
@@ -30,32 +34,70 @@ export function refreshingTokens(
   tokens: TokenSet,
   options: RefreshingTokensOptions = {},
 ): TokenSource {
-  return new RefreshingTokens(provider, client, tokens, options)
+  const renew = async (old: TokenSet | undefined = tokens) => {
+    try {
+      // What strict scopes object to has replaced the old refresh token all the same (R9): it is kept.
+      return await renewTokens(provider, client, old, options).catch(mismatchedTokens)
+    } catch (error) {
+      throw refreshFailure(error, provider, old)
+    }
+  }
+  return new RenewingTokens(renew, tokens, options)
 }
 
-class RefreshingTokens implements TokenSource {
-  readonly #provider: Provider
-  readonly #client: Client
-  readonly #options: RefreshingTokensOptions
-  #tokens: TokenSet
+/** Options of {@link repeatingTokens}. */
+export interface RepeatingTokensOptions extends Pick<RequestOptions, 'now'> {
+  /** Tokens to begin with. Default: the grant is made when the first token is needed. */
+  tokens?: TokenSet | undefined
+  /** Awaited with every new token set before anybody sees it. When it throws, it is called again. */
+  onRefresh?: ((tokens: TokenSet) => void | Promise<void>) | undefined
+  /** Seconds before its end at which a token counts as expired, at most a fifth of its lifetime. Default 300. */
+  leewaySeconds?: number | undefined
+}
+
+/**
+ * A token source that makes the whole grant again whenever a token has ended (R14): for grants without a refresh token,
+ * such as a token exchange whose subject is at hand. One repetition at a time, whatever the number of callers; tokens
+ * that are still valid stay in use when one fails.
+ *
+ * ```ts
+ * const source = repeatingTokens(() => tokenExchangeGrant(provider, client, { subjectToken }))
+ * ```
+ *
+ * @param grant is called without arguments; what it throws goes to the callers.
+ */
+export function repeatingTokens(
+  grant: () => Promise<TokenSet>,
+  options: RepeatingTokensOptions = {},
+): TokenSource {
+  const { tokens, leewaySeconds = 300, ...rest } = options
+  return new RenewingTokens(() => grant(), tokens, { ...rest, leewaySeconds })
+}
+
+type Renew = (tokens: TokenSet | undefined) => Promise<TokenSet>
+type RenewingOptions = Pick<RefreshingTokensOptions, 'onRefresh' | 'leewaySeconds' | 'now'>
+
+class RenewingTokens implements TokenSource {
+  readonly #renewal: Renew
+  readonly #options: RenewingOptions
+  #tokens: TokenSet | undefined
   #saved = true
   #dead: AuthorizationRequiredError | undefined
   #renewing: Promise<TokenSet> | undefined
 
-  constructor(provider: Provider, client: Client, tokens: TokenSet, options: RefreshingTokensOptions) {
-    this.#provider = provider
-    this.#client = client
+  constructor(renewal: Renew, tokens: TokenSet | undefined, options: RenewingOptions) {
+    this.#renewal = renewal
     this.#tokens = tokens
     this.#options = options
   }
 
   token(request?: TokenRequest): TokenSet | Promise<TokenSet> {
-    if (this.#saved && this.#isUsable(request)) return this.#tokens
+    const tokens = this.#tokens
+    if (tokens !== undefined && this.#saved && this.#isUsable(tokens, request)) return tokens
     return this.#renewed(request)
   }
 
-  #isUsable(request: TokenRequest | undefined): boolean {
-    const tokens = this.#tokens
+  #isUsable(tokens: TokenSet, request: TokenRequest | undefined): boolean {
     const leeway =
       request?.validForSeconds === undefined
         ? leewayOf(tokens, this.#options.leewaySeconds ?? 60)
@@ -74,8 +116,8 @@ class RefreshingTokens implements TokenSource {
       return await waitFor(this.#renewing, request?.signal)
     } catch (error) {
       request?.signal?.throwIfAborted()
-      const stillGood = this.#saved && request?.rejected !== old.accessToken && this.#tokens === old
-      if (stillGood && old.validFor(0, this.#options.now?.())) return old
+      if (old === undefined || !this.#saved || this.#tokens !== old) throw error
+      if (request?.rejected !== old.accessToken && old.validFor(0, this.#options.now?.())) return old
       throw error
     }
   }
@@ -83,19 +125,20 @@ class RefreshingTokens implements TokenSource {
   /** No caller's signal stops it. A token set whose saving failed is saved first, and no second refresh is sent. */
   async #renew(): Promise<TokenSet> {
     if (this.#dead !== undefined) throw this.#dead
-    if (this.#saved) {
+    let tokens = this.#tokens
+    if (this.#saved || tokens === undefined) {
       try {
-        this.#tokens = await refreshTokenGrant(this.#provider, this.#client, this.#tokens, this.#options)
+        tokens = await this.#renewal(tokens)
       } catch (error) {
-        const failure = refreshFailure(error, this.#provider, this.#tokens)
-        if (failure instanceof AuthorizationRequiredError) this.#dead = failure
-        throw failure
+        if (error instanceof AuthorizationRequiredError) this.#dead = error
+        throw error
       }
+      this.#tokens = tokens
       this.#saved = false
     }
-    await this.#options.onRefresh?.(this.#tokens)
+    await this.#options.onRefresh?.(tokens)
     this.#saved = true
-    return this.#tokens
+    return tokens
   }
 }
 

@@ -64,14 +64,19 @@ function providerProblems(members: Record<string, unknown>): string[] {
 
 function missingMembers(members: Record<string, unknown>): string[] {
   const example = { id: 'acme', authorizationUrl: '…/oauth/authorize', tokenUrl: '…/oauth/token' }
-  const needed =
-    members.issuer === undefined ? (['id', 'authorizationUrl', 'tokenUrl'] as const) : (['id'] as const)
-  return needed
+  return neededMembers(members)
     .filter((member) => members[member] === undefined)
     .map((member) => {
       const suchAs = JSON.stringify(example[member].replace('…', 'https://acme.example'))
       return `${member} is missing: add it, such as ${suchAs}${member === 'id' ? '' : ', or give the issuer'}`
     })
+}
+
+/** Nobody is sent anywhere for client credentials and session tokens. */
+function neededMembers({ issuer, refresh }: Record<string, unknown>) {
+  if (issuer !== undefined) return ['id'] as const
+  const isAlone = refresh === 'client-credentials' || refresh === 'session'
+  return isAlone ? (['id', 'tokenUrl'] as const) : (['id', 'authorizationUrl', 'tokenUrl'] as const)
 }
 
 function isMember(member: string): member is keyof Provider {

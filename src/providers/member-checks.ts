@@ -103,7 +103,10 @@ export const MEMBERS: Readonly<Record<keyof Provider, Check>> = {
   refreshTokenLifetimeSeconds: positive,
   refreshTokenTestingSeconds: positive,
   refreshTokenGraceSeconds: positive,
-  refresh: nullable(oneOf(['standard', 'none', 'exchange-long-lived', 'client-credentials', 'nonstandard'])),
+  refresh: nullable(
+    oneOf(['standard', 'none', 'exchange-long-lived', 'client-credentials', 'session', 'nonstandard']),
+  ),
+  sessionToken: sessionTokenProblem,
   accessTokenHeader: matching(
     /^[A-Za-z0-9-]+(: [A-Za-z0-9-]+)?$/,
     'X-Api-Token',
@@ -333,6 +336,15 @@ const MTLS_ENDPOINTS: readonly string[] = [
 function mtlsEndpointProblem(name: string, value: unknown): string | undefined {
   if (!MTLS_ENDPOINTS.includes(name)) return `has no endpoint ${quote(name)}: ${MTLS_ENDPOINTS.join(', ')}`
   return endpoint('https://mtls.acme.example/oauth/token')(value)
+}
+
+function sessionTokenProblem(value: unknown): string | undefined {
+  const name = /^[A-Za-z0-9_.-]+$/
+  const isNames =
+    isRecord(value) &&
+    Object.keys(value).every((key) => key === 'username' || key === 'password') &&
+    [value.username, value.password].every((one) => typeof one === 'string' && name.test(one))
+  return isNames ? undefined : 'must be two names, such as { username: "identifier", password: "password" }'
 }
 
 /** RFC 9396 section 2: each detail names its type. */

@@ -148,8 +148,23 @@ export interface ProviderFacts {
   refreshTokenTestingSeconds?: number
   /** For how long a refresh token that was replaced is answered once more. */
   refreshTokenGraceSeconds?: number
-  /** How an access token is renewed; `null`: no evidence. */
-  refresh?: 'standard' | 'none' | 'exchange-long-lived' | 'client-credentials' | 'nonstandard' | null
+  /**
+   * How an access token is renewed; `null`: no evidence. `client-credentials`: the client asks for another one, there
+   * is no person. `session`: an empty POST to `refreshUrl` that the refresh token itself authorises.
+   */
+  refresh?:
+    | 'standard'
+    | 'none'
+    | 'exchange-long-lived'
+    | 'client-credentials'
+    | 'session'
+    | 'nonstandard'
+    | null
+  /**
+   * Session tokens in the place of OAuth (Bluesky): how the request to `tokenUrl` names the person and their app
+   * password. With `refresh: 'session'`.
+   */
+  sessionToken?: Readonly<{ username: string; password: string }>
   /** Header for API calls when it is not `Authorization: Bearer`; `Name: Scheme` when only the scheme differs. */
   accessTokenHeader?: string
   /** Query parameter that carries the access token on API calls, where the provider knows no header. */
@@ -188,9 +203,13 @@ export type Provider = ProviderFacts & {
   tokenUrl?: string
 }
 
-/** What {@link defineProvider} takes: both endpoints, or an issuer. Leaving one endpoint out is a type error. */
+/**
+ * What {@link defineProvider} takes: both endpoints, or an issuer; the `tokenUrl` alone where no person is sent
+ * anywhere (`refresh: 'client-credentials'` or `'session'`). Leaving one out otherwise is a type error.
+ */
 export type ProviderDefinition = ProviderFacts &
   (
     | { authorizationUrl: string; tokenUrl: string }
     | { issuer: string; authorizationUrl?: string; tokenUrl?: string }
+    | { refresh: 'client-credentials' | 'session'; tokenUrl: string; authorizationUrl?: string }
   )
