@@ -1,15 +1,24 @@
 // What every way of asking a person for consent has in common: a request, a started flow, and its events.
 // The authorization code grant of RFC 6749 section 4.1 seen from the program that waits for it.
-import type { PendingAuthorization, Registration, TokenSet } from '../oauth/index.ts'
+import type { AuthorizationUrlOptions, PendingAuthorization, Registration, TokenSet } from '../oauth/index.ts'
 
 /** Whom to ask for what. */
-export interface FlowRequest {
+export interface FlowRequest
+  extends Pick<
+    AuthorizationUrlOptions,
+    'resources' | 'authorizationDetails' | 'responseMode' | 'maxAge' | 'pushed'
+  > {
   /** The provider, and us at it. */
   registration: Registration
   /** A list, or one text joined by spaces, commas or the provider's separator. Default: the provider's `defaultScopes`. */
   scopes?: string | readonly string[] | undefined
   /** Slack's second list, and others with a `userScopeParam`. Default: none. */
   userScopes?: readonly string[] | undefined
+  /**
+   * `token` and `id_token token`: the implicit grant, deprecated (RFC 9700 section 2.1.2), for a provider that has
+   * nothing else. Default: `code`.
+   */
+  responseType?: 'code' | 'token' | 'id_token token' | undefined
   /** Who this is for; recorded in the pending authorization, never sent. */
   user?: string | undefined
   /** Account label that the connection will have. */
@@ -39,6 +48,7 @@ export interface Flow {
    *
    * @throws {ConfigurationError} the client's redirect URI or the certificate does not fit; discovery failed.
    * @throws {ListenError} the port cannot be used.
+   * @throws {TokenEndpointError} the provider refused the pushed authorization request (RFC 9126).
    * @throws {TypeError} `invalid_argument` for an option that cannot be.
    * @throws {TimeoutError} getting ready took longer than `timeoutMs`; or the reason of an aborted `signal`.
    */
@@ -53,6 +63,8 @@ export interface StartedFlow {
   readonly redirectUri: string
   /** The scopes asked for. */
   readonly scopes: readonly string[]
+  /** Until when the provider takes `url`, where the request was pushed (RFC 9126): often a minute. */
+  readonly urlExpiresAt?: Date | undefined
   /** When waiting ends; the largest possible date when `timeoutMs` is `Infinity`. */
   readonly expiresAt: Date
   /** State, verifier and the rest. Secret: seal it, or leave it alone. */
@@ -90,7 +102,8 @@ export type FlowEvent =
   | { type: 'listening'; provider: string; url: string; certificate?: 'managed' | 'mkcert' | 'files' }
   /** What has to be registered at the provider, character by character. */
   | { type: 'register-hint'; provider: string; redirectUri: string; registerUrl?: string }
-  | { type: 'authorize-url'; provider: string; url: string }
+  /** `expiresAt`: until when the provider takes the URL, where the request was pushed. */
+  | { type: 'authorize-url'; provider: string; url: string; expiresAt?: Date }
   | { type: 'browser-failed'; provider: string; message: string }
   | { type: 'waiting'; provider: string; timeoutMs: number }
   /** A callback that must not be used arrived; the flow keeps waiting. */

@@ -1,11 +1,12 @@
 // One authorization that waits on a loopback listener: from the URL for the person to the token set, once.
-// RFC 6749 section 4.1, RFC 8252 section 7.3.
+// RFC 6749 sections 4.1 and 4.2, RFC 8252 section 7.3.
 import { CallbackError, NetworkError, TimeoutError, ToolgrantError } from '../errors.ts'
 import {
-  authorizationCodeGrant,
+  answersInFragment,
+  type Callback,
+  callbackGrant,
   type PendingAuthorization,
   type Registration,
-  readCallback,
   type TokenSet,
   waitFor,
 } from '../oauth/index.ts'
@@ -23,6 +24,7 @@ export interface LoopbackFlowParts {
   pending: PendingAuthorization
   url: string
   expiresAt: Date
+  urlExpiresAt: Date | undefined
   site: CallbackSite
   lifetime: Lifetime
   emit: (event: FlowEventBody) => void
@@ -120,6 +122,10 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
     return this.#parts.expiresAt
   }
 
+  get urlExpiresAt(): Date | undefined {
+    return this.#parts.urlExpiresAt
+  }
+
   get pending(): PendingAuthorization {
     return this.#parts.pending
   }
@@ -130,6 +136,11 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
 
   get path(): string {
     return new URL(this.redirectUri).pathname
+  }
+
+  get answersBy(): CallbackRoute['answersBy'] {
+    if (answersInFragment(this.pending)) return 'fragment'
+    return this.pending.responseMode?.startsWith('form_post') === true ? 'post' : 'query'
   }
 
   get ended(): boolean {
@@ -147,10 +158,10 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
   async submit(redirectedUrl: string): Promise<void> {
     const url = pastedUrl(redirectedUrl)
     this.#assertOurs(url)
-    await this.#take(new URL(url).searchParams, async () => {})
+    await this.#take(url, async () => {})
   }
 
-  async receive(callback: URLSearchParams, respond: Respond): Promise<void> {
+  async receive(callback: Callback, respond: Respond): Promise<void> {
     try {
       await this.#take(callback, respond)
     } catch (error) {
@@ -179,52 +190,55 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
   }
 
   /** The one way in for callbacks and pasted addresses. Throws what went wrong, after answering the browser. */
-  async #take(callback: URLSearchParams, respond: Respond): Promise<void> {
-    if (this.#state !== 'waiting') {
-      await respond(await failurePage(alreadyReceivedPage))
-      throw new CallbackError(
-        'callback_invalid',
-        'This flow is over, or has its answer already. Nothing was used twice.',
-      )
-    }
-    const { provider } = this.#parts.registration
+  async #take(callback: Callback, respond: Respond): Promise<void> {
+    let ours = false
     try {
-      readCallback(provider, this.pending, callback)
+      const tokens = await this.#exchange(callback, () => {
+        ours = true
+      })
+      await this.#keep(tokens)
+      await respond(await this.#successPage(tokens))
+      await this.#end(() => this.#outcome.resolve(tokens))
     } catch (error) {
-      // Only a callback that is not to be trusted leaves the flow waiting: the right one may still come.
-      if (!(error instanceof CallbackError)) return this.#fail(error, respond)
-      await respond(await this.#failurePage(error))
-      throw error
+      if (ours) return this.#fail(ownError(error), respond)
+      return this.#refuse(error, respond)
     }
-    await this.#exchange(callback, respond)
   }
 
-  async #exchange(callback: URLSearchParams, respond: Respond): Promise<void> {
-    const { registration, lifetime, emit, fetch, save } = this.#parts
-    this.#state = 'exchanging'
-    lifetime.stopClock()
-    emit({ type: 'code-received' })
-    let tokens: TokenSet
-    try {
-      const { signal } = lifetime
-      const options = { signal, fetch }
-      const { provider, client } = registration
-      // `waitFor`, because a `fetch` of the caller's may not listen to the signal.
-      tokens = await waitFor(
-        authorizationCodeGrant(provider, client, this.pending, callback, options),
-        signal,
-      )
-    } catch (error) {
-      return this.#fail(ownError(error), respond)
+  /** Only a callback that is not to be trusted leaves the flow waiting: the right one may still come. */
+  async #refuse(error: unknown, respond: Respond): Promise<never> {
+    if (this.#state !== 'waiting') {
+      await respond(await failurePage(alreadyReceivedPage))
+      throw error instanceof CallbackError ? error : alreadyReceived()
     }
-    emit({ type: 'token-received' })
-    try {
-      await save?.(tokens)
-    } catch (error) {
-      return this.#fail(error, respond)
+    if (!(error instanceof CallbackError)) return this.#fail(ownError(error), respond)
+    await respond(await this.#failurePage(error))
+    throw error
+  }
+
+  /** @param taken called when the callback is the right one, before anything is sent with what is in it. */
+  async #exchange(callback: Callback, taken: () => void): Promise<TokenSet> {
+    const { registration, lifetime, emit, fetch } = this.#parts
+    const { provider, client } = registration
+    const { signal } = lifetime
+    if (this.#state !== 'waiting') throw alreadyReceived()
+    const onChecked = () => {
+      if (this.#state !== 'waiting') throw alreadyReceived() // by another that was checked meanwhile
+      this.#state = 'exchanging'
+      taken()
+      lifetime.stopClock()
+      emit({ type: 'code-received' })
     }
-    await respond(await this.#successPage(tokens))
-    await this.#end(() => this.#outcome.resolve(tokens))
+    // `waitFor`, because a `fetch` of the caller's may not listen to the signal.
+    return waitFor(
+      callbackGrant(provider, client, this.pending, callback, { signal, fetch, onChecked }),
+      signal,
+    )
+  }
+
+  async #keep(tokens: TokenSet): Promise<void> {
+    this.#parts.emit({ type: 'token-received' })
+    await this.#parts.save?.(tokens)
   }
 
   /** Answers the browser, ends the flow with `error`, and throws it. */
@@ -271,6 +285,13 @@ export class LoopbackFlow implements StartedFlow, CallbackRoute {
     const { provider } = this.#parts.registration
     return provider.name ?? provider.id
   }
+}
+
+function alreadyReceived(): CallbackError {
+  return new CallbackError(
+    'callback_invalid',
+    'This flow is over, or has its answer already. Nothing was used twice.',
+  )
 }
 
 /** An error of ours that a caller's `fetch` threw comes back wrapped as a network error; it says more by itself. */

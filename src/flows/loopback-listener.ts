@@ -1,12 +1,12 @@
 // One HTTP server behind loopback flows: routes a callback by its `state` (RFC 6749 section 10.12) to the flow that waits
-// for it, and turns away cheaply whatever is not a callback.
+// for it, in a query, a posted form or a fragment, and turns away cheaply whatever is not a callback.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { CallbackError, ListenError } from '../errors.ts'
-import { callbackState } from '../oauth/index.ts'
+import { type Callback, callbackState } from '../oauth/index.ts'
 import { unknownStatePage } from './failure.ts'
 import type { ListenerCertificate } from './loopback-certificate.ts'
-import { failurePage, type Page } from './page.ts'
+import { failurePage, fragmentPage, type Page } from './page.ts'
 
 /** Sends the answer to a callback; resolves when it is handed to the system, or the browser is gone. */
 export type Respond = (page: Page) => Promise<void>
@@ -15,8 +15,10 @@ export type Respond = (page: Page) => Promise<void>
 export interface CallbackRoute {
   state: string
   path: string
+  /** Where its answer is: in the query, in the fragment (a page of ours posts it), or posted by a page of the provider. */
+  answersBy: 'query' | 'fragment' | 'post'
   /** Handles a callback with the right state and path. Must respond, and must not throw. */
-  receive(callback: URLSearchParams, respond: Respond): Promise<void>
+  receive(callback: Callback, respond: Respond): Promise<void>
   /** Hears of a callback on this path that has no state, or one that nobody waits for. */
   refused(error: CallbackError): void
 }
@@ -105,10 +107,15 @@ export class Listener {
     const refusal = this.#refusal(request)
     if (refusal !== undefined) return send(response, refusal)
     const { path, query } = targetOf(request)
-    const callback = new URLSearchParams(query)
-    const route = this.#routes.get(callbackState(callback) ?? '')
+    const posted = request.method === 'POST' ? await postedForm(request) : undefined
+    if (posted instanceof Error) return send(response, textPage(413, posted.message))
+    const callback = posted ?? new URL(`?${query}`, 'http://localhost')
+    const state = callbackState(callback)
+    const route = this.#routes.get(state ?? '')
     if (route?.path === path) return route.receive(callback, (page) => send(response, page))
-    this.#reportUnknown(path, callback)
+    if (posted === undefined && state === undefined && this.#waits(path, 'fragment'))
+      return send(response, fragmentPage())
+    this.#reportUnknown(path, state)
     return send(response, await failurePage(unknownStatePage))
   }
 
@@ -116,10 +123,20 @@ export class Listener {
   #refusal(request: IncomingMessage): Page | undefined {
     if (!this.#isOwnHost(request.headers.host)) return textPage(403, 'This host name is not served here.')
     const { path } = targetOf(request)
-    const served = [...this.#routes.values()].some((route) => route.path === path)
-    if (!served) return textPage(404, 'There is nothing here.')
-    if (request.method !== 'GET') return textPage(405, 'Only GET is answered here.', { allow: 'GET' })
-    return undefined
+    if (!this.#waits(path)) return textPage(404, 'There is nothing here.')
+    if (request.method === 'GET') return undefined
+    const posts = this.#waits(path, 'fragment') || this.#waits(path, 'post')
+    if (!posts) return textPage(405, 'Only GET is answered here.', { allow: 'GET' })
+    if (request.method !== 'POST')
+      return textPage(405, 'Only GET and POST are answered here.', { allow: 'GET, POST' })
+    const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '')
+    return isForm ? undefined : textPage(415, 'Only a form is read here.')
+  }
+
+  /** Whether a flow waits on this path, and for an answer of this kind. */
+  #waits(path: string, answersBy?: CallbackRoute['answersBy']): boolean {
+    const waiting = [...this.#routes.values()].filter((route) => route.path === path)
+    return waiting.some((route) => answersBy === undefined || route.answersBy === answersBy)
   }
 
   /** A page of the outside world can have its own name point at 127.0.0.1 (DNS rebinding); our names cannot be its. */
@@ -129,14 +146,14 @@ export class Listener {
     return Number(port ?? this.#impliedPort) === this.port
   }
 
-  #reportUnknown(path: string, callback: URLSearchParams): void {
-    const missing = callbackState(callback) === undefined
-    const error = missing
-      ? new CallbackError('state_missing', 'A callback without one state arrived. It was not used.')
-      : new CallbackError(
-          'state_mismatch',
-          'A callback arrived whose state belongs to no waiting flow. It was not used.',
-        )
+  #reportUnknown(path: string, state: string | undefined): void {
+    const error =
+      state === undefined
+        ? new CallbackError('state_missing', 'A callback without one state arrived. It was not used.')
+        : new CallbackError(
+            'state_mismatch',
+            'A callback arrived whose state belongs to no waiting flow. It was not used.',
+          )
     for (const route of this.#routes.values()) if (route.path === path) route.refused(error)
   }
 }
@@ -147,6 +164,22 @@ function targetOf(request: IncomingMessage): { path: string; query: string } {
   return mark < 0
     ? { path: target, query: '' }
     : { path: target.slice(0, mark), query: target.slice(mark + 1) }
+}
+
+/** No answer is longer, in bytes; the same goes for one in a query (`maxHeaderSize`). */
+const maxFormBytes = 64 * 1024
+
+/** The body of a posted answer; an `Error` says that it is too large. */
+async function postedForm(request: IncomingMessage): Promise<URLSearchParams | Error> {
+  let size = 0
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength
+    if (size > maxFormBytes) return new Error('This form is too large.')
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return new URLSearchParams(text + decoder.decode())
 }
 
 function textPage(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Page {

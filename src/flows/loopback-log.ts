@@ -34,7 +34,7 @@ function textOf(
         event.registerUrl === undefined ? '' : ` (at ${event.registerUrl})`
       }`
     case 'authorize-url':
-      return `To connect ${name}, open:\n\n  ${event.url}\n`
+      return `To connect ${name}, open${within(event.expiresAt)}:\n\n  ${event.url}\n`
     case 'browser-failed':
       return `The browser could not be opened (${event.message}). Open the address above yourself.`
     case 'waiting':
@@ -46,6 +46,11 @@ function textOf(
     default:
       return undefined
   }
+}
+
+/** A pushed request (RFC 9126) is taken for a minute or so; then there is nothing behind its URL. */
+function within(expiresAt: Date | undefined): string {
+  return expiresAt === undefined ? '' : ` within ${duration(expiresAt.getTime() - Date.now())}`
 }
 
 function waitingText(timeoutMs: number, paste: boolean): string {

@@ -1,7 +1,13 @@
 // Starting a loopback flow: listen, build the URL, wait for the person. Node only; loaded when a flow starts.
 // RFC 8252 section 7.3 (loopback redirection), RFC 6749 section 4.1, RFC 7636 (PKCE).
 import { argumentError, ConfigurationError } from '../errors.ts'
-import { authorizationUrl, type Registration, resolveEndpoints, waitFor } from '../oauth/index.ts'
+import {
+  authorizationUrl,
+  implicitUrl,
+  type Registration,
+  resolveEndpoints,
+  waitFor,
+} from '../oauth/index.ts'
 import { splitScopes } from '../providers/index.ts'
 import type { FlowRequest, StartedFlow } from './flow.ts'
 import { defaultFlowTimeoutMs } from './loopback.ts'
@@ -99,13 +105,14 @@ interface Departure extends OpenSite {
 async function sendAway(departure: Departure): Promise<StartedFlow> {
   const { site, options, emit, lifetime, expiresAt, request } = departure
   try {
-    const { url, pending, registration } = await buildUrl(departure)
+    const { url, urlExpiresAt, pending, registration } = await buildUrl(departure)
     lifetime.signal.throwIfAborted()
     const { pages } = options
     const { fetch, save } = request
-    const parts = { registration, pending, url, expiresAt, site, lifetime, emit, pages, fetch, save }
+    const times = { expiresAt, urlExpiresAt }
+    const parts = { registration, pending, url, ...times, site, lifetime, emit, pages, fetch, save }
     const flow = new LoopbackFlow(parts)
-    emit({ type: 'authorize-url', url })
+    emit({ type: 'authorize-url', url, ...(urlExpiresAt === undefined ? {} : { expiresAt: urlExpiresAt }) })
     openBrowser(flow, departure)
     listenForPastes(flow, departure)
     emit({ type: 'waiting', timeoutMs: departure.timeoutMs })
@@ -119,23 +126,33 @@ async function sendAway(departure: Departure): Promise<StartedFlow> {
 async function buildUrl({ request, redirectUri, lifetime, expiresAt }: Departure) {
   const { client } = request.registration
   const { signal } = lifetime
-  const { fetch, scopes, userScopes, user, account, extraParams } = request
+  const { fetch, scopes, extraParams, responseType = 'code' } = request
+  const { userScopes, user, account, resources, authorizationDetails, responseMode, maxAge, pushed } = request
   const provider = await waitFor(
     resolveEndpoints(request.registration.provider, client, { fetch, signal }),
     signal,
   )
-  const { url, pending } = await authorizationUrl(provider, client, {
+  const options = {
     redirectUri,
     scopes: typeof scopes === 'string' ? splitScopes(provider, scopes) : scopes,
     userScopes,
     user,
     account,
+    resources,
+    authorizationDetails,
+    responseMode,
+    maxAge,
+    pushed,
     extraParams: typeof extraParams === 'function' ? extraParams(redirectUri) : extraParams,
     lifetimeMs: expiresAt.getTime() - Date.now(),
     fetch,
     signal,
-  })
-  return { url, pending, registration: { provider, client } }
+  }
+  const built =
+    responseType === 'code'
+      ? authorizationUrl(provider, client, options)
+      : implicitUrl(provider, client, { ...options, responseType })
+  return { ...(await waitFor(built, signal)), registration: { provider, client } }
 }
 
 /** Not awaited: a browser that starts slowly, or not at all, must not hold up the flow (P22). */

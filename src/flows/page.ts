@@ -1,4 +1,5 @@
-// The pages a person sees at the end of a flow: plain HTML that escapes every value, loads nothing and runs nothing.
+// The pages a person sees at the end of a flow: plain HTML that escapes every value, loads nothing and, but for the one
+// that reads a fragment, runs nothing.
 // RFC 9700 section 4.2.4 (no referrer), RFC 6749 section 10.5 (no third-party content on a page whose URL has a code).
 import { escapeHtml } from './escape-html.ts'
 
@@ -95,6 +96,45 @@ export async function failurePage(page: FailurePage, pages: FlowPages = {}): Pro
   ])
 }
 
+/**
+ * The page for an answer in the fragment, which no server ever sees: it takes the fragment out of the address (and so out
+ * of the history) and posts it back here. Its script is the only one that its policy lets run; it loads nothing.
+ */
+export function fragmentPage(): Page {
+  return builtInPage(
+    200,
+    'success',
+    'One moment',
+    ['<p id="status">The answer is on its way.</p>', `<noscript><p class="rest">${noScript}</p></noscript>`],
+    fragmentScript,
+  )
+}
+
+const noScript =
+  'This browser runs no scripts, so nobody can read the answer behind the # of this address. Allow scripts for this page and reload it, or paste the whole address where you started.'
+
+const fragmentScript = `
+const answer = new URLSearchParams(location.hash.slice(1))
+const here = location.pathname + location.search
+history.replaceState(null, '', here)
+const form = document.createElement('form')
+form.method = 'post'
+form.action = here
+for (const [name, value] of answer) {
+  const field = document.createElement('input')
+  field.type = 'hidden'
+  field.name = name
+  field.value = value
+  form.append(field)
+}
+if (form.childElementCount > 0) {
+  document.body.append(form)
+  form.submit()
+} else {
+  document.getElementById('status').textContent = 'There is no answer in this address. Close this window and start again.'
+}
+`.trim()
+
 /** How long a page function may take, in milliseconds, before the built-in page is sent instead. */
 const ownPageLimitMs = 5_000
 
@@ -150,13 +190,16 @@ function builtInPage(
   kind: 'success' | 'failure',
   title: string,
   parts: readonly string[],
+  script?: string,
 ): Page {
   const nonce = randomNonce()
   const policy = [
     "default-src 'none'",
     `style-src 'nonce-${nonce}'`,
     "base-uri 'none'",
-    "form-action 'none'",
+    ...(script === undefined
+      ? ["form-action 'none'"]
+      : ["form-action 'self'", `script-src 'nonce-${nonce}'`]),
     "frame-ancestors 'none'",
   ]
   const body = `<!doctype html>
@@ -174,7 +217,9 @@ function builtInPage(
 <h1>${escapeHtml(title)}</h1>
 ${parts.filter((part) => part !== '').join('\n')}
 </main>
-<footer>Shown by toolgrant, from this computer.</footer>
+<footer>Shown by toolgrant, from this computer.</footer>${
+    script === undefined ? '' : `\n<script nonce="${nonce}">${script}</script>`
+  }
 </body>
 </html>
 `
