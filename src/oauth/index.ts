@@ -37,7 +37,7 @@ export {
   implicitGrant,
   implicitUrl,
 } from './implicit.ts'
-export type { IntrospectionOptions } from './introspection.ts'
+export type { Introspection, IntrospectionOptions } from './introspection.ts'
 export type { JwtBearerAssertion, JwtBearerClaims, JwtBearerOptions } from './jwt-bearer.ts'
 export type { PasswordOptions, UserPassword } from './password.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'

@@ -30,7 +30,7 @@ describe('R16 introspection', () => {
   it('tells a live token from a dead one at a real server', async () => {
     const provider = defineProvider(simulated.provider())
     const { accessToken, refreshToken = '' } = simulated.grant()
-    const ask = (token: string) => introspectToken(provider, simulated.client(), token)
+    const ask = async (token: string) => (await introspectToken(provider, simulated.client(), token)).active
     expect([await ask(accessToken), await ask(refreshToken), await ask('unknown')]).toEqual([
       true,
       true,
@@ -41,7 +41,7 @@ describe('R16 introspection', () => {
   })
 
   it('is a form with the client authentication of the token endpoint', async () => {
-    expect(await introspect()).toBe(true)
+    expect(await introspect()).toMatchObject({ active: true })
     expect(server.requests[0]).toMatchObject({
       method: 'POST',
       url: '/introspect',

@@ -2,26 +2,28 @@
 // RFC 7662; RFC 6750 section 3.1. Nothing here renews, replaces or ends anything.
 import type { Provider } from '../providers/index.ts'
 import type { Client, Registration } from './client.ts'
-import type { IntrospectionOptions } from './introspection.ts'
+import type { Introspection, IntrospectionOptions } from './introspection.ts'
 import type { ProbeOptions, ProviderProbe } from './provider-probe.ts'
 import type { RequestOptions } from './request-options.ts'
 import type { AccessTokenProbe } from './token-probe.ts'
 import type { TokenSet } from './token-set.ts'
 
 /**
- * Whether the provider says that a token is active (RFC 7662 section 2.2). A token that it does not know, or that is
- * another client's, is not. Changes nothing.
+ * What the provider says of a token: whether it is active, and whose it is (RFC 7662 section 2.2). A token that it does
+ * not know, or that is another client's, is not active. Changes nothing.
  *
+ * @param options with `signed`, the answer has to be a JWT of the issuer for us (RFC 9701).
  * @throws {ConfigurationError} `provider_invalid` when the provider has no introspection endpoint.
  * @throws {TokenEndpointError} refused, as where a client may not introspect; NetworkError, TimeoutError.
- * @throws {InvalidResponseError} `response_not_oauth`: the answer does not say.
+ * @throws {InvalidResponseError} `response_not_oauth`: the answer does not say; `jwt_invalid`: a JWT that is not to be
+ *   believed, or none where one was demanded.
  */
 export async function introspectToken(
   provider: Provider,
   client: Client,
   token: string,
   options: IntrospectionOptions = {},
-): Promise<boolean> {
+): Promise<Introspection> {
   const { introspectionRequest } = await import('./introspection.ts')
   return introspectionRequest(provider, client, token, options)
 }

@@ -4,14 +4,13 @@ import { ConfigurationError, TokenEndpointError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
-import type { RequestOptions } from './request-options.ts'
+import { type EndpointOptions, parametersOf } from './request-options.ts'
+import type { EndpointRequest, LibraryCall } from './token-endpoint.ts'
 
 /** Options of {@link revokeToken}. */
-export interface RevocationOptions extends RequestOptions {
-  /** RFC 7009 section 2.1. Default: not sent. */
+export interface RevocationOptions extends EndpointOptions {
+  /** RFC 7009 section 2.1. Default: not sent. Nothing but the token is sent where the provider takes no body (`revocationFormat: 'bearer'`). */
   tokenTypeHint?: 'access_token' | 'refresh_token' | undefined
-  /** Further body parameters. Not sent where the provider takes no body (`revocationFormat: 'bearer'`). */
-  extraParams?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -28,55 +27,50 @@ export async function revokeToken(
   token: string,
   options: RevocationOptions = {},
 ): Promise<void> {
-  const resolved = await resolveEndpoints(provider, client, options)
-  const { revocationUrl } = resolved
+  const resolved = await resolveEndpoints(provider, client, options, ['revocationUrl'])
+  const { revocationFormat, revocationUrl } = resolved
   if (revocationUrl === undefined)
     throw new ConfigurationError(
       'provider_invalid',
       `${provider.id} has no revocation endpoint: delete the token, and end the grant on the provider's own page.`,
     )
+  const { sendThroughLibrary } = await import('./token-endpoint.ts')
+  const { throwIfNotSuccess } = await import('./response-reader.ts')
+  const request = revocationFormat === 'bearer' ? bearerRequest(token) : formRequest(resolved, token, options)
   try {
-    if (resolved.revocationFormat === 'bearer') await revokeByBearer(resolved, revocationUrl, token, options)
-    else await revokeByForm(resolved, client, token, options)
+    await sendThroughLibrary({ provider: resolved, client }, request, options, throwIfNotSuccess)
   } catch (error) {
-    if (!(error instanceof TokenEndpointError && isDeadAlready(error, resolved.revocationFormat))) throw error
+    if (!(error instanceof TokenEndpointError && isDeadAlready(error, revocationFormat))) throw error
   }
 }
 
-async function revokeByForm(provider: Provider, client: Client, token: string, options: RevocationOptions) {
+function formRequest(provider: Provider, token: string, options: RevocationOptions): EndpointRequest {
   const hint = options.tokenTypeHint === undefined ? {} : { token_type_hint: options.tokenTypeHint }
-  const { sendThroughLibrary } = await import('./token-endpoint.ts')
-  const { throwIfNotSuccess } = await import('./response-reader.ts')
-  return sendThroughLibrary(
-    { provider, client },
-    {
-      name: 'revocation',
-      secrets: [token],
-      format: provider.revocationFormat === 'json' ? 'json' : 'form',
-      build: ({ library, server, client: us, authentication, options: callOptions }) =>
-        library.revocationRequest(server, us, authentication, token, {
-          ...callOptions,
-          additionalParameters: { ...hint, ...options.extraParams },
-        }),
-    },
-    options,
-    throwIfNotSuccess,
-  )
+  const additionalParameters = parametersOf(hint, options.extraParams)
+  return {
+    name: 'revocation',
+    endpoint: 'revocationUrl',
+    secrets: [token],
+    format: provider.revocationFormat === 'json' ? 'json' : 'form',
+    build: ({ library, server, client, authentication, options: callOptions }) =>
+      library.revocationRequest(server, client, authentication, token, {
+        ...callOptions,
+        additionalParameters,
+      }),
+  }
 }
 
 /** An empty POST that the token itself authorises (Slack, Dropbox). */
-async function revokeByBearer(provider: Provider, url: string, token: string, options: RevocationOptions) {
-  const headers = { ...provider.tokenRequestHeaders, authorization: `Bearer ${token}` }
-  const request = { who: provider.id, what: 'revocation', url, method: 'POST', headers } as const
-  const { throwIfNotSuccess } = await import('./response-reader.ts')
-  const { exchange } = await import('./transport.ts')
-  const answer = await exchange(request, options)
-  throwIfNotSuccess(answer, {
-    provider,
-    request: 'revocation',
+function bearerRequest(token: string): EndpointRequest {
+  return {
+    name: 'revocation',
+    endpoint: 'revocationUrl',
     secrets: [token],
-    now: (options.now ?? Date.now)(),
-  })
+    format: 'query',
+    authenticated: false,
+    build: ({ server, send }: LibraryCall) =>
+      send(String(server.revocation_endpoint), { headers: { authorization: `Bearer ${token}` } }),
+  }
 }
 
 /**

@@ -30,6 +30,8 @@ export interface LibraryCall {
   client: oauth4webapi.Client
   authentication: oauth4webapi.ClientAuth
   options: { headers: Headers }
+  /** Sends what the library has no function for; it passes through the same door. */
+  send: (url: string, request: { headers: Record<string, string>; body?: unknown }) => Promise<Response>
 }
 
 /** One request, before it is built. */
@@ -44,6 +46,8 @@ export interface EndpointRequest {
   format?: RequestFormat | undefined
   /** Private JWK that the tokens are or will be bound to: the request proves that we hold it (DPoP, RFC 9449 section 5). */
   dpopKey?: JsonWebKey | undefined
+  /** `false`: the request is authorised in another way, and the client does not say who it is. Default `true`. */
+  authenticated?: boolean
   /** Builds the request with the protocol library. Called again when the request has to be sent once more. */
   build: (call: LibraryCall) => Promise<Response>
 }
@@ -141,7 +145,11 @@ async function sendOnce(
     library,
     server: serverMetadata(provider, { certificate: presentsCertificate(registration) }),
     client: { client_id: client.clientId },
-    authentication: await clientAuthentication(library, registration, options),
+    authentication:
+      request.authenticated === false
+        ? library.None()
+        : await clientAuthentication(library, registration, options),
+    send,
     options: Object.assign(
       { headers: new Headers(ownHeaders(provider, options)) },
       // `exchange` holds the rule about http, with loopback exempt.
@@ -183,11 +191,11 @@ async function shapedRequest(
   const { client } = registration
   const { name, endpoint = 'tokenUrl' } = request
   const format = request.format ?? requestFormat(registration, endpoint)
-  const parameters = new URLSearchParams(body as URLSearchParams)
+  const parameters = new URLSearchParams(body instanceof URLSearchParams ? body : '')
   const call: EndpointCall = { name, method: format === 'get' ? 'GET' : 'POST', url, headers, parameters }
   applyQuirks(call, registration, endpoint)
   const plain = { headers: new Headers(headers), parameters: new URLSearchParams(call.parameters) }
-  await client.authenticate?.(call)
+  if (request.authenticated !== false) await client.authenticate?.(call)
   const added = client.authenticate === undefined ? [] : valuesAdded(plain, call)
   const final = await runHook(hooksFor(request, client.hooks).request, call)
   return { ...shapeRequest(final, format), secrets: [...proofs(final), ...added] }

@@ -85,8 +85,8 @@ async function byIntrospection(
 ): Promise<Confirmation | undefined> {
   if (provider.introspectionUrl === undefined) return undefined
   const { refreshToken, accessToken } = tokens
-  const ask = (token: string, tokenTypeHint: 'access_token' | 'refresh_token') =>
-    introspectToken(provider, client, token, { ...options, tokenTypeHint })
+  const ask = async (token: string, tokenTypeHint: 'access_token' | 'refresh_token') =>
+    (await introspectToken(provider, client, token, { ...options, tokenTypeHint })).active
   try {
     if (refreshToken !== undefined && (await ask(refreshToken, 'refresh_token')))
       return { confirmed: false, why: `${provider.id} still calls the refresh token active.` }
