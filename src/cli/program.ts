@@ -160,6 +160,14 @@ function addConnections(program: Command, act: Act): void {
     .option('--https', 'listen with https, for providers that demand it')
     .option('--no-https', 'listen with http, whatever the configuration says')
     .option('--paste', 'read the address that the browser ends at from standard input')
+    .option('--resource <uri>', 'what the token is for (RFC 8707); may be repeated', collect)
+    .option('--authorization-details <json>', 'what is asked for in detail (RFC 9396), a JSON list')
+    .addOption(
+      new Option(
+        '--response-mode <mode>',
+        'how the answer comes back (default: as the provider does)',
+      ).choices(['query', 'fragment', 'form_post', 'query.jwt', 'fragment.jwt', 'form_post.jwt', 'jwt']),
+    )
     .addHelpText(
       'after',
       example(

@@ -1,6 +1,6 @@
 // Keeping a grant that a person has just given: from a flow of one's own, or from a callback (RFC 6749 section 4.1.2).
 import { argumentError, CallbackError } from '../errors.ts'
-import { authorizationCodeGrant, callbackState, type TokenSet } from '../oauth/index.ts'
+import { callbackGrant, callbackState, type TokenSet } from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
 import { codeOf } from './audit-log.ts'
 import { assertAddress, type Connection, type ConnectionAddress, toConnection } from './connection.ts'
@@ -132,7 +132,7 @@ export async function finishAuthorization(
     )
   const { provider: server, client } = await inside.registration(provider)
   const limits = { ...inside.requestOptions, ...options }
-  const tokens = await authorizationCodeGrant(server, client, pending, callback, limits).catch((error) => {
+  const tokens = await callbackGrant(server, client, pending, callback, limits).catch((error) => {
     const connections = [{ provider, account }]
     inside.audit.record({ action: 'consent', outcome: codeOf(error), user, connections })
     throw error

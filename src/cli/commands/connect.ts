@@ -1,7 +1,13 @@
 // `toolgrant connect <provider>`: consent in the browser, answered on loopback or by a pasted address, kept in the vault.
 import type { CallbackSettings } from '../../config/index.ts'
 import { argumentError } from '../../errors.ts'
-import { type FlowEvent, type LoopbackOptions, loopback, type StartedFlow } from '../../flows/index.ts'
+import {
+  type FlowEvent,
+  type FlowRequest,
+  type LoopbackOptions,
+  loopback,
+  type StartedFlow,
+} from '../../flows/index.ts'
 import { type Registration, randomState } from '../../oauth/index.ts'
 import type { Provider } from '../../providers/index.ts'
 import type { Connection, ConnectionAddress, Vault } from '../../vault/index.ts'
@@ -22,6 +28,11 @@ export interface ConnectOptions extends AddressOptions {
   /** Whether to open the browser; absent: where a person is likely to sit. */
   browser?: boolean
   paste?: boolean
+  /** RFC 8707. */
+  resource?: readonly string[]
+  /** RFC 9396, as JSON. */
+  authorizationDetails?: string
+  responseMode?: NonNullable<FlowRequest['responseMode']>
   /** In seconds. */
   timeout: number
 }
@@ -64,6 +75,9 @@ export async function connectProvider(
   const started = await flow.start({
     registration,
     scopes: options.only ? wanted : [...new Set([...before, ...wanted])],
+    resources: options.resource,
+    authorizationDetails: detailsIn(options.authorizationDetails),
+    responseMode: options.responseMode,
     user: address.user,
     account: address.account,
     timeoutMs: options.timeout * 1000,
@@ -76,6 +90,17 @@ export async function connectProvider(
   const connection = await saved.promise
   tellOutcome(context, provider, connection, { before, asked: started.scopes })
   return connection
+}
+
+/** What is wrong inside the list is said where it is used. */
+function detailsIn(json: string | undefined): FlowRequest['authorizationDetails'] {
+  try {
+    const value: unknown = json === undefined ? undefined : JSON.parse(json)
+    if (value === undefined || Array.isArray(value)) return value
+  } catch {}
+  throw argumentError(
+    `--authorization-details must be a JSON list, such as '[{"type":"payment_initiation"}]' (RFC 9396 section 2).`,
+  )
 }
 
 /** What a consent would replace: the new grant counts alone, so what is granted now has to be asked for again. */
@@ -142,12 +167,16 @@ async function waitForPerson(
       if (options.paste && !answered()) started.cancel(nothingPasted())
     })
   const pasting = options.paste || context.interactive
-  output.note(`Open this address to connect:\n\n  ${output.style('underline', started.url)}\n`)
+  const { urlExpiresAt } = started
+  output.note(
+    `Open this address to connect${within(urlExpiresAt)}:\n\n  ${output.style('underline', started.url)}\n`,
+  )
   output.record({
     authorize: {
       url: started.url,
       redirectUri: started.redirectUri,
       expiresAt: started.expiresAt.toISOString(),
+      ...(urlExpiresAt === undefined ? {} : { urlExpiresAt: urlExpiresAt.toISOString() }),
     },
   })
   if (pasting)
@@ -156,6 +185,12 @@ async function waitForPerson(
     )
   const stopReading = pasting ? readPastedAddresses(context, started, inputEnded) : undefined
   return whileSpinning(output, 'Waiting for the browser …', () => started.result()).finally(stopReading)
+}
+
+/** A pushed request (RFC 9126) is taken for a minute or so. */
+function within(expiresAt: Date | undefined): string {
+  if (expiresAt === undefined) return ''
+  return `, within ${Math.max(1, Math.round((expiresAt.getTime() - Date.now()) / 1000))} seconds`
 }
 
 function nothingPasted(): Error {
