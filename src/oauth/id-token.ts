@@ -1,7 +1,7 @@
 // The claims of an id_token, and who vouches for them: a key of the issuer's, or TLS to its token endpoint (rule 6).
 // OpenID Connect Core sections 3.1.3.6 to 3.1.3.8, 3.2.2.11, 3.3.2.11 and 12.2.
 import { ConfigurationError, InvalidResponseError } from '../errors.ts'
-import type { Provider } from '../providers/index.ts'
+import { type Provider, resolveVariables } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import type { Deviation } from './deviation.ts'
 import { resolveEndpoints } from './endpoints.ts'
@@ -180,6 +180,47 @@ async function isSignedByKeyAtHand(
   if (url === undefined || isHmac(alg)) return true
   const keys = keysAtHand({ url }, { ...options, fetch: options.fetch ?? client.fetch })
   return keys === undefined || (await signatureBy(keys, idToken)) !== 'bad'
+}
+
+/** The claims of an id_token (OpenID Connect Core section 2). `sub` with `iss` names the person; the rest may change. */
+export interface IdTokenClaims {
+  readonly iss: string
+  readonly sub: string
+  readonly aud: string | readonly string[]
+  /** Seconds since 1970. */
+  readonly iat: number
+  /** Seconds since 1970. */
+  readonly exp: number
+  readonly [claim: string]: unknown
+}
+
+/** Behind `idTokenClaims` of openid.ts, which documents it. */
+export function validatedClaims(
+  provider: Provider,
+  client: Client,
+  idToken: string | undefined,
+): IdTokenClaims | undefined {
+  if (idToken === undefined) return undefined
+  const { issuer } = resolveVariables(provider, client.variables)
+  if (issuer === undefined)
+    throw new ConfigurationError(
+      'provider_invalid',
+      `${provider.id} has no issuer to compare an id_token with, so it was not checked when it came. Set issuer in the provider.`,
+    )
+  const claims = keptClaims(idToken)
+  const ours = [claims?.['aud']].flat().includes(client.clientId)
+  if (claims !== undefined && ours && isIssuerOf({ ...provider, issuer }, claims))
+    return claims as IdTokenClaims
+  throw new InvalidResponseError(
+    'id_token_invalid',
+    `The id_token is not one of ${provider.id} for this client. Ask with the provider and client that the tokens came by.`,
+  )
+}
+
+/** The claims of an id_token that was checked when it came; `undefined` where there are none to read. */
+export function keptClaims(idToken: string | undefined): ParsedJwt['claims'] | undefined {
+  const parsed = idToken === undefined ? undefined : parseJwt(idToken)
+  return typeof parsed === 'object' ? parsed.claims : undefined
 }
 
 async function checkedClaims(

@@ -14,7 +14,9 @@ export { type Client, hideClientSecret, type Registration, type RegistrationSour
 export type { ClientCredentialsOptions } from './client-credentials.ts'
 export type { DeviceAuthorization, DeviceAuthorizationOptions, DeviceCodeOptions } from './device.ts'
 export type { IssuerMetadata } from './discovery.ts'
+export type { EndSessionOptions } from './end-session.ts'
 export { canRevoke, discover, resolveEndpoints } from './endpoints.ts'
+export { mismatchedTokens } from './grant.ts'
 export {
   backchannelAuthentication,
   backchannelGrant,
@@ -30,6 +32,7 @@ export {
   sessionTokenGrant,
   tokenExchangeGrant,
 } from './grants.ts'
+export type { IdTokenClaims } from './id-token.ts'
 export {
   callbackGrant,
   type ImplicitOptions,
@@ -39,6 +42,7 @@ export {
 } from './implicit.ts'
 export type { Introspection, IntrospectionOptions } from './introspection.ts'
 export type { JwtBearerAssertion, JwtBearerClaims, JwtBearerOptions } from './jwt-bearer.ts'
+export { endSessionUrl, fetchUserinfo, idTokenClaims } from './openid.ts'
 export type { PasswordOptions, UserPassword } from './password.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
@@ -65,5 +69,5 @@ export type { ExchangeTokenType, TokenExchange, TokenExchangeOptions } from './t
 export type { AccessTokenProbe } from './token-probe.ts'
 export { type Renewal, TokenSet, type TokenSetFields } from './token-set.ts'
 export type { TokenRequest, TokenSource } from './token-source.ts'
-
+export type { Userinfo, UserinfoOptions } from './userinfo.ts'
 export { waitFor } from './wait.ts'

@@ -22,6 +22,8 @@ export interface JwtExpectation {
   algorithms?: readonly string[] | undefined
   /** Claims that must be there. */
   required?: readonly string[] | undefined
+  /** Of `iss` and `aud`, what may be missing. What is there must be right all the same. */
+  optional?: readonly ('iss' | 'aud')[] | undefined
   /** The key of an HMAC (`HS256`), which `algorithms` must name too. Secret. */
   clientSecret?: string | undefined
 }
@@ -145,8 +147,12 @@ export function claimProblem(
   if (missing !== undefined) return `it has no ${missing}`
   if (expected.typ !== undefined && mediaType(header['typ']) !== mediaType(expected.typ))
     return `it is of another type than ${expected.typ}`
-  if (!isIssuerOf(provider, claims, expected.issuer)) return 'it is from another issuer'
-  if (expected.audience !== undefined && !isFor(claims['aud'], expected.audience)) return 'it is not for us'
+  const isLeftOut = (name: 'iss' | 'aud') =>
+    claims[name] === undefined && expected.optional?.includes(name) === true
+  if (!isLeftOut('iss') && !isIssuerOf(provider, claims, expected.issuer)) return 'it is from another issuer'
+  const { audience } = expected
+  if (audience !== undefined && !isLeftOut('aud') && !isFor(claims['aud'], audience))
+    return 'it is not for us'
   return timeProblem(claims, Math.floor((options.now ?? Date.now)() / 1000))
 }
 
