@@ -9,11 +9,12 @@ import {
   ToolInputError,
   ToolUnknownError,
 } from '../errors.ts'
-import type { TokenSet } from '../oauth/index.ts'
-import { type Provider, resolveVariables } from '../providers/index.ts'
+import type { Registration, TokenSet } from '../oauth/index.ts'
+import { resolveVariables } from '../providers/index.ts'
 import { addressFor, type Chosen, chooseAccounts, type ToolboxBinding } from './binding.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import type { Consents } from './consent.ts'
+import type { WantedSignIn } from './consent-memory.ts'
 import { consentError, type PendingConsent } from './consent-request.ts'
 import { Redactor } from './redactor.ts'
 import type { Tool } from './tool.ts'
@@ -153,8 +154,8 @@ async function meet(
     const source = vault.source(address, { scopes: auth.scopes })
     const tokens = await source.token(signal === undefined ? {} : { signal })
     consents.connected(address, tokens.scopes)
-    const provider = await providerOf(vault, auth.provider, tokens)
-    return { auth, source, provider, declined: consents.memory.declined(address) }
+    const { provider, client } = await registrationOf(vault, auth.provider, tokens)
+    return { auth, source, provider, client, ...whatWasAsked(consents, address) }
   } catch (error) {
     if (!(error instanceof AuthorizationRequiredError)) throw error
     if (unsaved !== undefined) throw unsaved
@@ -173,12 +174,34 @@ export async function askFor(
   const { consents } = withVault(path)
   return consents.require({
     address: placeOf(address, error),
-    code: error.code as PendingConsent['code'],
+    code: error.code === 'insufficient_scope' ? 'missing_scope' : (error.code as PendingConsent['code']),
     scopes: [...new Set([...error.scopes, ...auth.scopes])],
     recommended: await path.recommended(auth.provider),
     flow: auth.flow,
     timeoutMs,
+    signIn: signInOf(error),
   })
+}
+
+/** What an API wants of the person's sign-in, if that is what it wants. */
+function signInOf({ challenge }: AuthorizationRequiredError): WantedSignIn | undefined {
+  const { acrValues, maxAgeSeconds } = challenge ?? {}
+  if (acrValues === undefined && maxAgeSeconds === undefined) return undefined
+  return {
+    ...(acrValues === undefined ? {} : { acrValues }),
+    ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }),
+  }
+}
+
+/** What a person has been asked before, so that nobody goes round in circles. */
+function whatWasAsked(
+  { memory }: Consents,
+  address: ToolAddress,
+): Pick<Grant, 'declined' | 'hasJustSignedIn'> {
+  return {
+    declined: memory.declined(address),
+    hasJustSignedIn: (wanted) => memory.hasJustSignedIn(address, wanted),
+  }
 }
 
 /** The address with the account that the vault found, when none was named. */
@@ -194,15 +217,15 @@ export function withVault(path: CallPath): { vault: ToolVault; consents: Consent
 }
 
 /** The provider row with its variables filled in: the client's, and those that only a token answer knows. */
-async function providerOf(vault: ToolVault, id: string, tokens: TokenSet): Promise<Provider> {
+async function registrationOf(vault: ToolVault, id: string, tokens: TokenSet): Promise<Registration> {
   const { provider, client } = await vault.registration(id)
-  if (provider.urlVariables === undefined || provider.urlVariables.length === 0) return provider
+  if (provider.urlVariables === undefined || provider.urlVariables.length === 0) return { provider, client }
   const variables: Record<string, string> = { ...client.variables }
   for (const { name, from } of provider.urlVariables) {
     const value = from === 'user' ? undefined : tokens.extra[name]
     if (typeof value === 'string') variables[name] = value
   }
-  return resolveVariables(provider, variables)
+  return { provider: resolveVariables(provider, variables), client }
 }
 
 function paused(missing: readonly PendingConsent[], cause?: unknown): CallOutcome {

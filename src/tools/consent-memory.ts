@@ -13,17 +13,32 @@ interface Declined {
   scopes: ReadonlySet<string>
 }
 
+/** A sign-in that an API wanted, stronger or newer than the one before (RFC 9470 section 3). */
+export interface WantedSignIn {
+  readonly acrValues?: readonly string[]
+  readonly maxAgeSeconds?: number
+}
+
+interface SignedIn {
+  address: ToolAddress
+  wanted: string
+  at: number
+}
+
 /** After this, in milliseconds, a failure is old news. */
 const FAILURE_MS = 600_000
 /** Most failures and refusals that are remembered: a server with many people must not grow without end. */
 const MAX_REMEMBERED = 10_000
 const NONE: ReadonlySet<string> = new Set()
+/** Shorter than that, in milliseconds, no API can want a sign-in to be. */
+const SHORTEST_AGE_MS = 60_000
 
 /** Remembers for a while, in this process only. */
 export class ConsentMemory {
   /** Failures that nobody has been told of. */
   readonly #failures = new Map<string, Failure>()
   readonly #declined = new Map<string, Declined>()
+  readonly #signIns = new Map<string, SignedIn>()
 
   /** A consent ended with an error. */
   failed(address: ToolAddress, scopes: readonly string[], error: unknown): void {
@@ -53,6 +68,20 @@ export class ConsentMemory {
     for (const failure of this.#failures.values()) if (failure.address.user === user) this.#throw(failure)
   }
 
+  /** A person signed in as an API had wanted it. */
+  signedIn(address: ToolAddress, wanted: WantedSignIn): void {
+    remember(this.#signIns, keyOf(address), { address, wanted: signInKey(wanted), at: Date.now() })
+  }
+
+  /** Whether a person did so just now: an API that wants the same again would want it for ever. */
+  hasJustSignedIn(address: ToolAddress, wanted: WantedSignIn): boolean {
+    const last = this.#signIns.get(keyOf(address))
+    if (last === undefined || last.wanted !== signInKey(wanted)) return false
+    const { maxAgeSeconds } = wanted
+    const ageMs = maxAgeSeconds === undefined ? FAILURE_MS : Math.max(maxAgeSeconds * 1000, SHORTEST_AGE_MS)
+    return Date.now() - last.at < Math.min(ageMs, FAILURE_MS)
+  }
+
   /** A consent was given, but for these scopes. */
   granted(address: ToolAddress, missing: readonly string[]): void {
     if (missing.length === 0) this.#declined.delete(keyOf(address))
@@ -74,6 +103,7 @@ export class ConsentMemory {
       address.user === user && (provider === undefined || provider === address.provider)
     for (const [key, { address }] of this.#failures) if (isMeant(address)) this.#failures.delete(key)
     for (const [key, { address }] of this.#declined) if (isMeant(address)) this.#declined.delete(key)
+    for (const [key, { address }] of this.#signIns) if (isMeant(address)) this.#signIns.delete(key)
   }
 
   #throw(failure: Failure): void {
@@ -97,6 +127,11 @@ export function keyOf({ user, provider, account }: ToolAddress): string {
 /** The same person at the same provider, whichever account. */
 export function isSamePlace(one: ToolAddress, other: ToolAddress): boolean {
   return one.user === other.user && one.provider === other.provider
+}
+
+/** One text for one wish; the same for none. */
+export function signInKey({ acrValues = [], maxAgeSeconds }: WantedSignIn = {}): string {
+  return JSON.stringify([acrValues, maxAgeSeconds ?? null])
 }
 
 /** Whether all of `scopes` are among `all`. */

@@ -47,10 +47,12 @@ export function consentMessage(
   account: string | undefined,
   code: ConsentRequest['code'],
   missing: readonly string[],
+  signIn = false,
 ): string {
   const which =
     account === undefined || account === 'default' ? providerName : `${providerName} (account "${account}")`
   const scopes = missing.length === 0 ? '' : `: ${missing.join(', ')}`
+  if (signIn) return `Open the link to sign in at ${which} again: it wants that for what this app is to do.`
   if (code === 'missing_scope') return `Open the link to let this app do more at ${which}${scopes}.`
   if (code === 'needs_reconnect')
     return `The connection to ${which} has ended. Open the link to connect again.`

@@ -2,7 +2,14 @@
 import { argumentError, CallbackError, StoreError, TimeoutError, ToolgrantError } from '../errors.ts'
 import { type Flow, loopback, type StartedFlow } from '../flows/index.ts'
 import { type TokenSet, waitFor } from '../oauth/index.ts'
-import { ConsentMemory, isSamePlace, isWithin, keyOf } from './consent-memory.ts'
+import {
+  ConsentMemory,
+  isSamePlace,
+  isWithin,
+  keyOf,
+  signInKey,
+  type WantedSignIn,
+} from './consent-memory.ts'
 import {
   type ConsentRequest,
   consentMessage,
@@ -40,6 +47,8 @@ export interface ConsentNeed {
   flow?: string | undefined
   /** The person's time, in milliseconds, when it is not the usual. */
   timeoutMs?: number | undefined
+  /** How the person has to sign in for it, when the API wants that. */
+  signIn?: WantedSignIn | undefined
 }
 
 /** One flow under way. */
@@ -112,9 +121,7 @@ export class Consents {
   connected(address: ToolAddress, granted: readonly string[]): void {
     if (this.#entries.size === 0) return
     const connection = { provider: address.provider, account: address.account ?? 'default', scopes: granted }
-    for (const entry of this.#at(address))
-      if (entry.tokens === undefined && (granted.length === 0 || isWithin(entry.scopes, granted)))
-        this.#end(entry, { connection })
+    for (const entry of this.#at(address)) if (isNeedless(entry, granted)) this.#end(entry, { connection })
   }
 
   /** Ends a consent that was made for one waiter ({@link ConsentNeed.timeoutMs}), as if it had never begun. */
@@ -145,6 +152,7 @@ export class Consents {
     const isUsable = (entry: Entry) =>
       entry.tokens === undefined &&
       entry.need.flow === need.flow &&
+      signInKey(entry.need.signIn) === signInKey(need.signIn) &&
       entry.expiresAt > Date.now() &&
       isWithin(need.scopes, entry.scopes)
     return [...this.#entries].find(
@@ -201,6 +209,7 @@ export class Consents {
       timeoutMs,
       fetch: this.#options.fetch,
       save,
+      ...signInRequest(need.signIn),
     })
     return { flow: started, providerName: registration.provider.name ?? provider }
   }
@@ -242,6 +251,7 @@ export class Consents {
     const connection = entry.kept ?? (await this.#keep(entry, tokens))
     const missing = entry.need.scopes.filter((scope) => !connection.scopes.includes(scope))
     this.memory.granted(entry.need.address, missing)
+    if (entry.need.signIn !== undefined) this.memory.signedIn(entry.need.address, entry.need.signIn)
     this.#report('consent.finished', entry, connection.scopes)
     this.#end(entry, { connection })
     this.#endNarrower(entry, connection)
@@ -280,6 +290,8 @@ export class Consents {
   #endNarrower(entry: Entry, connection: ToolConnection): void {
     for (const other of this.#at(entry.need.address)) {
       if (other.tokens !== undefined || !isWithin(other.scopes, entry.scopes)) continue
+      if (other.need.signIn !== undefined && signInKey(other.need.signIn) !== signInKey(entry.need.signIn))
+        continue
       other.superseded = true
       this.#end(other, { connection })
     }
@@ -307,7 +319,7 @@ export class Consents {
       url: flow.url,
       scopes: Object.freeze([...entry.scopes]),
       missing: Object.freeze(missing),
-      message: consentMessage(providerName, account, need.code, missing),
+      message: consentMessage(providerName, account, need.code, missing, need.signIn !== undefined),
       expiresAt: flow.expiresAt,
       wait: (options?: WaitOptions) => this.#wait(entry, options),
     })
@@ -337,6 +349,20 @@ export class Consents {
   #report(type: ConsentEvent['type'], entry: Entry, scopes: readonly string[], code?: string): void {
     const { user, provider, account } = entry.need.address
     emitSafely(this.#options.onEvent, { type, at: new Date(), user, provider, account, scopes, code })
+  }
+}
+
+/** Whether a usable token with these scopes is all that a consent is for. */
+function isNeedless({ tokens, need, scopes }: Entry, granted: readonly string[]): boolean {
+  if (tokens !== undefined || need.signIn !== undefined) return false
+  return granted.length === 0 || isWithin(scopes, granted)
+}
+
+/** OpenID Connect Core section 3.1.2.1, as RFC 9470 section 4 uses it. */
+function signInRequest({ acrValues, maxAgeSeconds }: WantedSignIn = {}) {
+  return {
+    ...(maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }),
+    ...(acrValues === undefined ? {} : { extraParams: { acr_values: acrValues.join(' ') } }),
   }
 }
 

@@ -18,7 +18,7 @@ export class Redactor {
 
   /** Remembers the tokens of a set. */
   add(tokens: TokenSet): void {
-    for (const secret of [tokens.accessToken, tokens.refreshToken, tokens.idToken])
+    for (const secret of [tokens.accessToken, tokens.refreshToken, tokens.idToken, tokens.dpopKey?.d])
       if (secret !== undefined) this.addSecret(secret)
   }
 

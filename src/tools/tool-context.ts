@@ -1,13 +1,19 @@
 // What a tool's `run` gets besides its input: an authorised `fetch`, and on request the token itself.
 import {
+  type ApiChallenge,
   AuthorizationRequiredError,
   argumentError,
   ConfigurationError,
   ToolFailedError,
-  UnauthorizedError,
 } from '../errors.ts'
-import { Session, type SessionRequestInit, type TokenSet, type TokenSource } from '../oauth/index.ts'
-import { type Provider, splitScopes } from '../providers/index.ts'
+import {
+  type Client,
+  Session,
+  type SessionRequestInit,
+  type TokenSet,
+  type TokenSource,
+} from '../oauth/index.ts'
+import type { Provider } from '../providers/index.ts'
 import { type EnvironmentNameOptions, tokenEnvironment } from './env-names.ts'
 import type { Redactor } from './redactor.ts'
 import type { ToolAuth } from './tool-auth.ts'
@@ -73,9 +79,12 @@ export interface ToolContext<Providers extends string = never> {
 export interface Grant {
   auth: ToolAuth
   provider: Provider
+  client: Client
   source: TokenSource
   /** Scopes that a person has already refused; asking again would go round in circles. */
   declined: ReadonlySet<string>
+  /** Whether the person signed in just so a moment ago; again would not help. */
+  hasJustSignedIn: (wanted: ApiChallenge) => boolean
 }
 
 /** What a context is made of. */
@@ -198,13 +207,12 @@ class Access implements ProviderAccess {
   readonly #fetch: AuthorisedFetch = async (input, init) => {
     this.#session ??= this.#openSession()
     try {
-      const response = await this.#session.fetch(input, withSignal(this.#parts.signal, input, init))
-      if (response.status === 403 && this.#cameFromApi(response, input)) await this.#checkScopes(response)
-      return response
+      return await this.#session.fetch(input, withSignal(this.#parts.signal, input, init))
     } catch (error) {
-      if (error instanceof UnauthorizedError) await this.#checkScopes(error.response)
-      if (error instanceof AuthorizationRequiredError) this.#parts.onAuthorizationRequired(error)
-      throw error
+      if (!(error instanceof AuthorizationRequiredError)) throw error
+      const required = error.code === 'insufficient_scope' ? this.#stepUp(error) : error
+      this.#parts.onAuthorizationRequired(required)
+      throw required
     }
   }
 
@@ -226,12 +234,6 @@ class Access implements ProviderAccess {
     return this.#source.token({ signal: this.#parts.signal })
   }
 
-  /** A redirect may have led elsewhere: a stranger is not asked which scopes a person should grant. */
-  #cameFromApi({ url }: Response, input: string | URL | Request): boolean {
-    const asked = this.#target(input)
-    return url === '' || (URL.canParse(asked) && new URL(asked).origin === new URL(url).origin)
-  }
-
   /** The URL that was asked for, or some text when it was none. */
   #target(input: string | URL | Request): string {
     const { auth, provider } = this.#grant
@@ -241,7 +243,7 @@ class Access implements ProviderAccess {
   }
 
   #openSession(): Session {
-    const { auth, provider } = this.#grant
+    const { auth, provider, client } = this.#grant
     const apiBaseUrl = auth.apiBaseUrl ?? provider.apiBaseUrl
     const apiHosts = auth.apiHosts ?? (auth.apiBaseUrl === undefined ? provider.apiHosts : undefined)
     // A session without hosts would let the token go anywhere, and here a model may have chosen the URL.
@@ -255,47 +257,43 @@ class Access implements ProviderAccess {
       apiBaseUrl,
       // An empty list, not `undefined`: a tool that names its own base does not get the provider's hosts as well.
       apiHosts: apiHosts ?? [],
+      client,
       fetch: this.#parts.fetch,
     })
   }
 
-  /** RFC 6750 section 3.1: `insufficient_scope`, with the scopes that would do. */
-  async #checkScopes(response: Response): Promise<void> {
-    const challenge = response.headers.get('www-authenticate') ?? ''
-    if (!/error="?insufficient_scope/i.test(challenge)) return
-    const { auth, provider, declined } = this.#grant
-    const granted = (await this.tokens()).scopes
-    const wanted = [...new Set([...auth.scopes, ...scopesIn(challenge, provider)])]
-    const missing = wanted.filter((scope) => !granted.includes(scope))
-    await response.body?.cancel().catch(() => {})
-    if (missing.length === 0 || missing.every((scope) => declined.has(scope))) throw this.#hopeless(missing)
-    throw new AuthorizationRequiredError(
-      'missing_scope',
-      `${provider.id} wants further scopes for this request: ${missing.join(' ')}.`,
-      { provider: provider.id, scopes: [...new Set([...granted, ...wanted])] },
-    )
+  /**
+   * What to ask the person for, so that the API is content (RFC 6750 section 3.1, RFC 9470 section 3).
+   *
+   * @throws {ToolFailedError} they have been asked for it already.
+   */
+  #stepUp(error: AuthorizationRequiredError): AuthorizationRequiredError {
+    const { auth, provider, declined, hasJustSignedIn } = this.#grant
+    const { challenge = { missing: [] } } = error
+    const scopes = [...new Set([...error.scopes, ...auth.scopes])]
+    if (challenge.acrValues !== undefined || challenge.maxAgeSeconds !== undefined) {
+      if (hasJustSignedIn(challenge)) throw this.#hopeless('wants the person to sign in, which they just did')
+    } else {
+      const granted = error.scopes.filter((scope) => !challenge.missing.includes(scope))
+      const missing = scopes.filter((scope) => !granted.includes(scope))
+      if (missing.length === 0)
+        throw this.#hopeless('answered that the token lacks a scope, although all of them were granted')
+      if (missing.every((scope) => declined.has(scope)))
+        throw this.#hopeless(
+          `answered that the token lacks a scope, and ${missing.join(' ')} was asked for and not granted`,
+        )
+    }
+    const details = { provider: provider.id, scopes, challenge }
+    return new AuthorizationRequiredError('insufficient_scope', error.message, details)
   }
 
-  #hopeless(missing: readonly string[]): ToolFailedError {
-    const why =
-      missing.length === 0
-        ? 'although all of them were granted'
-        : `and ${missing.join(' ')} was asked for and not granted`
+  #hopeless(why: string): ToolFailedError {
     return new ToolFailedError(
       'tool_failed',
-      `"${this.#parts.tool}" failed: ${this.provider} answered that the token lacks a scope, ${why}. Consent again would not help.`,
+      `"${this.#parts.tool}" failed: ${this.provider} ${why}. Consent again would not help.`,
       this.#parts.tool,
     )
   }
-}
-
-const MAX_CHALLENGE_SCOPES = 20
-
-function scopesIn(challenge: string, provider: Provider): string[] {
-  const list = /(?:^|[\s,])scope="([^"]{1,4000})"/i.exec(challenge)?.[1] ?? ''
-  return splitScopes(provider, list)
-    .filter((scope) => /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(scope))
-    .slice(0, MAX_CHALLENGE_SCOPES)
 }
 
 /** The same source; the redactor sees each token first. */
