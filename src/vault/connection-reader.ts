@@ -1,6 +1,6 @@
 // Reads the token set of a connection: from the store, renewed first when it has to be.
 import { AuthorizationRequiredError, RefreshFailedError } from '../errors.ts'
-import { type TokenRequest, type TokenSet, waitFor } from '../oauth/index.ts'
+import { isRenewable, type TokenRequest, type TokenSet, waitFor } from '../oauth/index.ts'
 import type { ConnectionAddress } from './connection.ts'
 import { ambiguousAccount, missingScope, needsReconnect, notConnected } from './connection-errors.ts'
 import { missingScopes, unionScopes } from './granted-scopes.ts'
@@ -91,7 +91,7 @@ export class ConnectionReader {
     const { request } = wanted
     const { rejected, scopes = [], signal } = request
     const isUsable = () => tokens.accessToken !== rejected && tokens.validFor(0, this.#parts.now())
-    if (tokens.refreshToken === undefined) {
+    if (!isRenewable(tokens)) {
       if (isUsable()) return tokens
       const reason = tokens.accessToken === rejected ? 'rejected' : 'expired'
       throw needsReconnect(row, reason, unionScopes(tokens.scopes, scopes))

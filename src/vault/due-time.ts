@@ -1,6 +1,6 @@
 // When a grant is looked at next: by whoever reads its tokens, and by the scheduler, which also keeps idle grants alive.
 // RFC 6749 section 1.5 leaves the life of a refresh token to the provider: what its row says, else a guess that is safe.
-import type { TokenSet } from '../oauth/index.ts'
+import { isRenewable, renewsByClient, type TokenSet } from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
 
 /** What the due time of a grant depends on besides its tokens. Instants are milliseconds since 1970. */
@@ -55,22 +55,26 @@ export class DueTime {
    * From when on a reader has the tokens renewed: the last fifth of the lifetime, or `earlySeconds` if that is less.
    * `null`: they cannot be renewed, or never end.
    */
-  forReaders({ expiresAt, receivedAt, refreshToken }: TokenSet): number | null {
-    if (expiresAt === null || refreshToken === undefined) return null
+  forReaders(tokens: TokenSet): number | null {
+    const { expiresAt, receivedAt } = tokens
+    if (expiresAt === null || !isRenewable(tokens)) return null
     const end = expiresAt.getTime()
     return Math.floor(end - earlyWindowMs(receivedAt.getTime(), end, this.#earlyMs))
   }
 
   /**
    * When the scheduler looks at it: within the early window for one in use; for an idle one only as often as its refresh
-   * token needs. `null`: never, also when the grant will have ended by then, whatever is done.
+   * token needs, and never where the client just asks again. `null`: never, also when the grant will have ended by then,
+   * whatever is done.
    */
   forScheduler(tokens: TokenSet, life: GrantLife): number | null {
     const readersAt = this.forReaders(tokens)
     const { provider, grantedAt, aheadMs = 0 } = life
     if (readersAt === null || provider?.refresh === 'none') return null
     const receivedAt = tokens.receivedAt.getTime()
-    const keepAliveAt = this.#keepAliveAt(receivedAt, readersAt, provider)
+    const keepAliveAt = renewsByClient(tokens)
+      ? Number.POSITIVE_INFINITY
+      : this.#keepAliveAt(receivedAt, readersAt, provider)
     const isUsed = receivedAt + aheadMs - life.usedAt <= this.#usedWithinMs
     const dueAt = isUsed ? Math.min(this.#jittered(tokens, readersAt), keepAliveAt) : keepAliveAt
     const lifetimeSeconds = provider?.refreshTokenLifetimeSeconds

@@ -1,7 +1,13 @@
 // What an explanation is drawn from: the row, its history, what its tokens say of themselves, the provider, the clocks.
 // Reads only. The tokens are opened to learn whether there is a refresh token and when it ends; no secret leaves here.
 import { KeyError } from '../errors.ts'
-import { type ProviderProbe, probeProvider, type Registration } from '../oauth/index.ts'
+import {
+  isRenewable,
+  type ProviderProbe,
+  probeProvider,
+  type Registration,
+  renewsByClient,
+} from '../oauth/index.ts'
 import { provider as catalogued, type Provider } from '../providers/index.ts'
 import type { ExplainOptions } from './explanation.ts'
 import { readHistoryNote } from './history-note.ts'
@@ -11,7 +17,7 @@ import type { ConnectionRow, HistoryEntry } from './store.ts'
 
 /** What the tokens of a row say, without the tokens. */
 export type TokenFacts =
-  | { readable: true; refreshable: boolean; refreshEndsAt: number | null | undefined }
+  | { readable: true; refreshable: boolean; byClient: boolean; refreshEndsAt: number | null | undefined }
   | { readable: false; error: KeyError }
 
 /** The facts about one connection. Instants are milliseconds since 1970. */
@@ -71,7 +77,8 @@ async function tokenFacts({ sealed }: Interior, row: ConnectionRow): Promise<Tok
     const tokens = await sealed.reading(() => sealed.open(row))
     return {
       readable: true,
-      refreshable: tokens.refreshToken !== undefined,
+      refreshable: isRenewable(tokens),
+      byClient: renewsByClient(tokens),
       refreshEndsAt: refreshTokenEnd(tokens),
     }
   } catch (error) {

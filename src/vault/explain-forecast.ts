@@ -44,7 +44,7 @@ function renewals({ row }: Facts): (Forecast | undefined)[] {
 
 function ends(facts: Facts): (Forecast | undefined)[] {
   const { tokens, provider } = facts
-  if (!tokens.readable || !tokens.refreshable) return []
+  if (!tokens.readable || !tokens.refreshable || tokens.byClient) return []
   const name = nameOf(facts)
   const { refreshTokenIdleSeconds: idle, refreshTokenLifetimeSeconds: life } = provider ?? {}
   const said = tokens.refreshEndsAt

@@ -4,6 +4,7 @@ import {
   InvalidResponseError,
   NetworkError,
   quote,
+  RefreshFailedError,
   TimeoutError,
   TokenEndpointError,
   ToolgrantError,
@@ -18,6 +19,9 @@ export function failureWords(error: unknown): FailureWords {
     const said = errorDescription === undefined ? {} : { description: quote(errorDescription) }
     return { status, error: quote(error.error, 100), ...said }
   }
+  // A repeated grant that was refused: what was said is inside.
+  if (error instanceof RefreshFailedError && error.cause instanceof TokenEndpointError)
+    return failureWords(error.cause)
   if (!(error instanceof ToolgrantError)) return {}
   const status = error instanceof InvalidResponseError ? error.status : undefined
   const cause = systemWord(error)

@@ -63,6 +63,7 @@ export type {
 } from './store.ts'
 export type { ConnectionCounts, ProviderSurvey, VaultSurvey } from './survey.ts'
 export {
+  type ConnectClientOptions,
   type Disconnected,
   type DisconnectOptions,
   type FinishOptions,

@@ -1,6 +1,13 @@
-// Keeping a grant that a person has just given: from a flow of one's own, or from a callback (RFC 6749 section 4.1.2).
+// Keeping a grant: one that a person has just given, in a flow of one's own or by a callback (RFC 6749 section 4.1.2), or
+// one to our client itself (section 4.4).
 import { argumentError, CallbackError } from '../errors.ts'
-import { callbackGrant, callbackState, type TokenSet } from '../oauth/index.ts'
+import {
+  callbackGrant,
+  callbackState,
+  clientCredentialsGrant,
+  jwtBearerGrant,
+  type TokenSet,
+} from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
 import { codeOf } from './audit-log.ts'
 import { assertAddress, type Connection, type ConnectionAddress, toConnection } from './connection.ts'
@@ -10,7 +17,7 @@ import { type ForgottenMarks, forgottenMarks, personKey } from './forgotten.ts'
 import { historyNote } from './history-note.ts'
 import type { Interior } from './interior.ts'
 import type { ConnectionRow, RowAddress } from './store.ts'
-import type { FinishOptions } from './vault.ts'
+import type { ConnectClientOptions, FinishOptions } from './vault.ts'
 
 /**
  * Keeps a grant, in place of any earlier one at that address.
@@ -138,6 +145,28 @@ export async function finishAuthorization(
     throw error
   })
   return saveGrant(inside, { user, provider, account }, tokens, marks)
+}
+
+/** Asks for tokens in the name of our client, and keeps them. */
+export async function grantToClient(
+  inside: Interior,
+  address: ConnectionAddress,
+  { assertion, ...given }: ConnectClientOptions,
+): Promise<Connection> {
+  const { user, provider: id, account } = labelled(address)
+  const marks = await forgottenMarks(inside.store)
+  const { provider, client } = await inside.registration(id)
+  const options = { ...inside.requestOptions, ...given }
+  const asked =
+    assertion === undefined
+      ? clientCredentialsGrant(provider, client, options)
+      : jwtBearerGrant(provider, client, assertion, options)
+  const tokens = await asked.catch((error) => {
+    const connections = [{ provider: id, account }]
+    inside.audit.record({ action: 'consent', outcome: codeOf(error), user, connections })
+    throw error
+  })
+  return saveGrant(inside, { user, provider: id, account }, tokens, marks)
 }
 
 /** Without an account, the one labelled `default`. */

@@ -22,7 +22,7 @@ import { missingScopes } from './granted-scopes.ts'
 import type { Imported, ImportOptions } from './import.ts'
 import { furnish, type Interior } from './interior.ts'
 import { assertFreshOptions, FreshKeeper } from './keep-fresh.ts'
-import { finishAuthorization, saveGrant } from './new-grant.ts'
+import { finishAuthorization, grantToClient, saveGrant } from './new-grant.ts'
 import { openParts } from './open.ts'
 import { OpenKeys } from './open-keys.ts'
 import type { VaultOptions } from './options.ts'
@@ -32,6 +32,7 @@ import type { ConnectionRow } from './store.ts'
 import type { VaultSurvey } from './survey.ts'
 import { cacheKey } from './token-cache.ts'
 import {
+  type ConnectClientOptions,
   type Disconnected,
   type DisconnectOptions,
   type FinishOptions,
@@ -110,6 +111,10 @@ class OpenVault extends Vault {
     if (!(tokens instanceof TokenSet))
       throw argumentError('vault.save needs a TokenSet: new TokenSet({ accessToken, refreshToken, … }).')
     return this.#beforeClosing((inside) => saveGrant(inside, address, tokens))
+  }
+
+  async connectClient(address: ConnectionAddress, options: ConnectClientOptions = {}): Promise<Connection> {
+    return this.#beforeClosing((inside) => grantToClient(inside, address, options))
   }
 
   source(address: ConnectionAddress, options: SourceOptions = {}): TokenSource {

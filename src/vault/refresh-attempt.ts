@@ -11,6 +11,7 @@ import { mayBeSpentTwice, RefreshAnswer, storedWithin, takeoverMs, untilStored }
 import { backOffMs, diagnose, diagnoseUnsent } from './refresh-failure.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
+import { isSpentByUse, spentSecret } from './spent-secret.ts'
 import type { ConnectionRow } from './store.ts'
 
 /** How an attempt ended: with tokens; with a failure that may be tried again; or `undefined`: look at the row again. */
@@ -113,7 +114,7 @@ export class RefreshAttempt {
     // Its last owner may be alive, with the answer in its hands and a store that was unable to take it.
     if (lease.isTakenOver && this.#wasInterrupted(spent)) await this.#parts.sleep(takeoverMs, this.#closing)
     if (this.#closing.aborted) return undefined
-    if (!(await lease.writeIntent(fingerprint(spent.refreshToken ?? '')))) return undefined
+    if (!(await lease.writeIntent(fingerprint(spentSecret(spent))))) return undefined
     try {
       await lease.assertInTime()
       const tokens = await refresh(registration, spent, lease)
@@ -148,7 +149,7 @@ export class RefreshAttempt {
       ? diagnose(error)
       : diagnoseUnsent(error)
     const isAboutUs = kind === 'ours' && isProviders
-    if (kind === 'dead') return this.#dead(error, interrupted)
+    if (kind === 'dead') return this.#dead(error, interrupted || (await this.#wasSpentTwice(spent)))
     const { store, random, record } = this.#parts
     const { owner, providerTime } = this.#lease
     const failure = refreshFailure(error, this.#registration.provider, spent)
@@ -176,11 +177,10 @@ export class RefreshAttempt {
   }
 
   /** The store marks the grant only while the row is ours and unchanged; else somebody saved newer tokens meanwhile. */
-  async #dead(error: unknown, interrupted: boolean): Promise<Attempt> {
+  async #dead(error: unknown, wasInterrupted: boolean): Promise<Attempt> {
     const { store, record } = this.#parts
     const { row, owner } = this.#lease
     const { id, generation } = row
-    const wasInterrupted = interrupted || (await this.#wasSpentTwice())
     const reason = wasInterrupted ? 'interrupted' : diagnose(error).reason
     const failure = needsReconnect(row, reason, JSON.parse(row.scopes), error)
     const note = historyNote('needs_reconnect', {
@@ -214,8 +214,8 @@ export class RefreshAttempt {
       if (current.grantedAt !== row.grantedAt) return
       const leased = await store.acquireLease(row.id, current.generation, owner, leaseMs)
       if (leased === undefined) return
-      const { refreshToken = '' } = await sealed.reading(() => sealed.open(leased))
-      await store.writeIntent(row.id, owner, leased.generation, fingerprint(refreshToken), leaseMs)
+      const hash = fingerprint(spentSecret(await sealed.reading(() => sealed.open(leased))))
+      await store.writeIntent(row.id, owner, leased.generation, hash, leaseMs)
     } catch {
       // The store's trouble: the next refusal then reads as any other.
     } finally {
@@ -224,13 +224,15 @@ export class RefreshAttempt {
   }
 
   /** Somebody spent the same refresh token before, and nobody knows with what outcome; where that can do harm. */
-  #wasInterrupted({ refreshToken = '' }: TokenSet): boolean {
+  #wasInterrupted(spent: TokenSet): boolean {
     const { refreshTokenRotation } = this.#registration.provider
-    return this.#lease.row.intentHash === fingerprint(refreshToken) && refreshTokenRotation !== false
+    const isHarmful = refreshTokenRotation !== false && isSpentByUse(spent)
+    return isHarmful && this.#lease.row.intentHash === fingerprint(spentSecret(spent))
   }
 
   /** The refused token replaced one that two processes may have spent. */
-  async #wasSpentTwice(): Promise<boolean> {
+  async #wasSpentTwice(spent: TokenSet): Promise<boolean> {
+    if (!isSpentByUse(spent)) return false
     try {
       return await mayBeSpentTwice(this.#parts.store, this.#lease.row)
     } catch {

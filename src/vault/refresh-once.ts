@@ -1,6 +1,6 @@
 // `vault.refresh`: one connection, now, because somebody asks for it.
 import { RefreshFailedError } from '../errors.ts'
-import { waitFor } from '../oauth/index.ts'
+import { isRenewable, waitFor } from '../oauth/index.ts'
 import { toConnection } from './connection.ts'
 import { needsReconnect, notConnected } from './connection-errors.ts'
 import type { Refreshed, RefreshOptions } from './freshness.ts'
@@ -19,7 +19,7 @@ export async function refreshOnce(
   const tokens = await sealed.reading(() => sealed.open(row))
   const isDue = !tokens.validFor(0, now()) || (row.refreshDueAt !== null && row.refreshDueAt <= now())
   if (!isDue && !force) return { connection: toConnection(row, now()), refreshed: false }
-  if (tokens.refreshToken === undefined) {
+  if (!isRenewable(tokens)) {
     if (!tokens.validFor(0, now())) throw needsReconnect(row, 'expired', scopes)
     throw new RefreshFailedError(
       `${row.provider} issued no refresh token, so this access token cannot be renewed. It is good until it ends.`,

@@ -1,13 +1,13 @@
-// A refresh request over HTTP: the last look at the lease is right before `fetch`, and the provider's clock is read off its
+// A renewal over HTTP, by refresh token or by the grant once more: the last look at the lease is right before `fetch`, and the provider's clock is read off its
 // answer. RFC 6749 section 6; RFC 9110 section 6.6.1 (Date).
-import { type RequestOptions, refreshTokenGrant } from '../oauth/index.ts'
+import { mismatchedTokens, type RequestOptions, renewTokens } from '../oauth/index.ts'
 import type { RefreshParts, Sending } from './refresh-parts.ts'
 
-/** Sends refresh requests with these options. */
+/** Sends refresh requests with these options. Tokens that strict scopes object to are kept: the old refresh token may be used up. */
 export function refreshRequests(options: RequestOptions): RefreshParts['refresh'] {
   return ({ provider, client }, tokens, sending) => {
     const send = watched(options.fetch ?? client.fetch, sending)
-    return refreshTokenGrant(provider, client, tokens, { ...options, fetch: send })
+    return renewTokens(provider, client, tokens, { ...options, fetch: send }).catch(mismatchedTokens)
   }
 }
 

@@ -1,6 +1,7 @@
 // The vault: keeps connections sealed, refreshes them, hands out tokens. This is its face; what is behind it
 // (store, keys, refresh) is loaded when one is opened, so that importing it costs next to nothing.
 import type {
+  JwtBearerClaims,
   PendingAuthorization,
   Registration,
   RequestOptions,
@@ -40,6 +41,18 @@ export interface FinishOptions extends RequestOptions {
    * `undefined`, when given: nobody is signed in, and nothing is finished.
    */
   user?: string | undefined
+}
+
+/** Options of {@link Vault.connectClient}. */
+export interface ConnectClientOptions extends RequestOptions {
+  /** Default: the provider's `defaultScopes`. */
+  scopes?: readonly string[] | undefined
+  /** Which APIs the token is for (RFC 8707). Default: the provider's `resources`. */
+  resources?: readonly string[] | undefined
+  /** Further body parameters of the token request. They are kept, and sent again at each renewal. */
+  extraParams?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** A statement for the JWT bearer grant (RFC 7523), signed with the client's `privateKey`, instead of client credentials. */
+  assertion?: JwtBearerClaims | undefined
 }
 
 /** Options of {@link Vault.disconnect}. */
@@ -151,6 +164,20 @@ export abstract class Vault {
   abstract save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection>
 
   /**
+   * Connects our client itself, without a person: by client credentials (RFC 6749 section 4.4), or by a statement that
+   * our key signs (RFC 7523). The connection has no refresh token; it is renewed by asking again, like any other:
+   * before its end, one request over all processes.
+   *
+   * ```ts
+   * await vault.connectClient({ user: 'payments', provider: 'paypal' })
+   * ```
+   *
+   * @throws {ConfigurationError} `client_missing`: no registration, or a client that proves nothing.
+   * @throws {TokenEndpointError} refused; {@link InvalidResponseError} {@link NetworkError} {@link TimeoutError}.
+   */
+  abstract connectClient(address: ConnectionAddress, options?: ConnectClientOptions): Promise<Connection>
+
+  /**
    * A token source over a connection, for sessions. A live token comes from memory, without store or crypto; the store
    * is asked again at the latest after a minute. Tokens are renewed, and errors thrown, as by {@link Vault.token}.
    */
@@ -171,7 +198,7 @@ export abstract class Vault {
    * {@link Vault.token}.
    *
    * @throws {AuthorizationRequiredError} `not_connected`, `needs_reconnect`.
-   * @throws {RefreshFailedError} it failed, or there is no refresh token; the connection is kept.
+   * @throws {RefreshFailedError} it failed, or there is no way to renew it; the connection is kept.
    * @throws {ConfigurationError} `account_ambiguous`, `client_missing`; {@link StoreError}; {@link KeyError}.
    */
   abstract refresh(address: ConnectionAddress, options?: RefreshOptions): Promise<Refreshed>
