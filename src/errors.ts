@@ -356,6 +356,9 @@ export class AuthorizationRequiredError extends ToolgrantError {
   }
 }
 
+/** A person's no: RFC 6749 section 4.1.2.1, and LinkedIn's words for it. */
+const saysNo = /^(?:access_denied|user_cancelled_(?:login|authorize))$/
+
 /** The person, or the provider, refused. Asking again at once is not polite; tell the person. RFC 6749 section 4.1.2.1. */
 export class AuthorizationDeniedError extends ToolgrantError {
   override name = 'AuthorizationDeniedError'
@@ -368,12 +371,12 @@ export class AuthorizationDeniedError extends ToolgrantError {
 
   constructor(provider: string, error: string, errorDescription?: string, options?: ToolgrantErrorOptions) {
     const what = errorDescription === undefined ? quote(error) : `${quote(error)}: ${quote(errorDescription)}`
-    const denied = error === 'access_denied'
+    const denied = saysNo.test(error)
     super(
       denied ? 'access_denied' : 'authorization_failed',
       denied
         ? `The authorization at ${provider} was denied (${what}). Start again when the person agrees.`
-        : `${provider} refused the authorization request (${what}). Check the client's registration and the scopes.`,
+        : `${provider} refused the authorization request (${what}). ${adviceFor({ error, errorDescription }, "Check the client's registration and the scopes.")}`,
       options,
     )
     this.provider = provider
@@ -418,7 +421,7 @@ export class TokenEndpointError extends ToolgrantError {
     const what = errorDescription === undefined ? quote(error) : `${quote(error)}: ${quote(errorDescription)}`
     super(
       'token_request_refused',
-      `${provider} refused the ${request} request with HTTP ${status} (${what}).${adviceFor(error)}`,
+      `${provider} refused the ${request} request with HTTP ${status} (${what}). ${adviceFor(failure)}`,
       options,
     )
     this.provider = provider
@@ -428,17 +431,6 @@ export class TokenEndpointError extends ToolgrantError {
     this.request = request
     this.retryAfterSeconds = failure.retryAfterSeconds
   }
-}
-
-function adviceFor(error: string): string {
-  if (error === 'invalid_client' || error === 'unauthorized_client')
-    return ' Check the client id, the client secret and how the client is registered.'
-  if (error === 'invalid_grant')
-    return ' The grant is used up, expired or revoked: the person has to consent again.'
-  if (error === 'invalid_scope')
-    return ' Check the spelling of the scopes and that the client may ask for them.'
-  if (error === 'redirect_uri_mismatch') return ' Register exactly the redirect URI that was sent.'
-  return ''
 }
 
 /** The provider's answer cannot be used: too large, not OAuth, cut off, or not a token. */
@@ -652,6 +644,112 @@ export class ToolFailedError extends ToolgrantError {
     super(code, message, options)
     this.tool = tool
   }
+}
+
+/**
+ * What to do about error words, a line each: the words of RFC 6749, 7009, 7591, 8628, 8707, 9101, 9126, 9396, 9449 and
+ * 9470, of OpenID Connect and CIBA, then those of vendors. One text, so that loading it costs next to nothing.
+ */
+const advice = `
+invalid_client bad_client_id bad_client_secret invalid_client_id invalid_client_secret invalid_client_credentials incorrect_client_credentials: Check the client id, the client secret and how the client is registered; then the provider's tokenEndpointAuthMethod.
+unauthorized_client: Check the client id, and allow this grant or response type where the client is registered.
+invalid_request: Compare what is sent with the provider's documentation: authorizationParams, tokenParams, tokenRequestFormat and extraParams can change it.
+invalid_grant bad_refresh_token invalid_refresh_token AADSTS70000 AADSTS70008 AADSTS700082 AADSTS700084 AADSTS50173: The grant is used up, expired or revoked: the person has to consent again.
+bad_verification_code invalid_code code_already_used AADSTS54005: The code is used up, too old, or another client's: start the authorization again.
+invalid_scope unauthorized_scope_error AADSTS70011 AADSTS650053: Check the spelling of the scopes, their separator, and that the client may ask for them.
+redirect_uri_mismatch bad_redirect_uri invalid_redirect_uri AADSTS50011 AADSTS500113: Register exactly the redirect URI that was sent: scheme, host, port, path, and the slash at its end.
+unsupported_grant_type: The provider does not offer this grant there: check tokenUrl, and which grant types the client is registered for.
+unsupported_response_type: The provider does not answer so: ask for the response type "code", or allow the other one where the client is registered.
+unsupported_response_mode: Leave responseMode out, or choose one that the provider documents.
+access_denied AADSTS65004: The person said no: start again when they agree.
+server_error temporarily_unavailable: The provider is in trouble: try again later.
+invalid_token: The token is expired, revoked or of another provider: renew it, or ask for consent again.
+insufficient_scope: Ask for consent to the scopes that this needs.
+insufficient_user_authentication unmet_authentication_requirements: The person has to sign in again, more strongly or more recently: see acr_values and max_age.
+unsupported_token_type: The provider does not take this kind of token here: give it the other one, refresh or access token.
+authorization_pending: The person has not answered yet: go on polling.
+slow_down rate_limited ratelimited: Ask less often, and wait as long as the provider says.
+expired_token incorrect_device_code: The code ended before the person answered: start again.
+device_flow_disabled: Switch the device flow on where the client is registered.
+interaction_required login_required account_selection_required consent_required AADSTS50058: The person has to see the provider's page: start again without prompt "none".
+invalid_request_uri: The pushed request is used up, expired, or another client's: start the authorization again.
+request_uri_not_supported: The provider takes no request by its URI: take pushedAuthorizationUrl out of the provider.
+invalid_request_object: The signed request is not accepted: register the public key of privateKey with its kid and alg, and check this machine's clock.
+request_not_supported: The provider takes no signed requests: set requestObject to false in the client.
+registration_not_supported: Leave the parameter registration out of the authorization request.
+invalid_client_metadata: Change the member of the client metadata that the server names.
+invalid_software_statement unapproved_software_statement: Give a software statement that this server trusts, or register without one.
+invalid_target: Check the resources and the audience: the provider does not know one of them, or does not serve them with one token.
+invalid_authorization_details: Check type and members of authorizationDetails against the provider's documentation.
+invalid_dpop_proof: The DPoP proof is not accepted: check this machine's clock, that the key is the one the tokens are bound to, and that no proxy changes the URL.
+use_dpop_nonce: The provider wants another DPoP nonce than it gave: try again, and check that nothing removes the header DPoP-Nonce.
+unknown_user_id expired_login_hint_token: Check the login hint: it must name, now, a person whom the provider knows.
+missing_user_code invalid_user_code: Ask the person for the code that they chose at the provider (user_code).
+invalid_binding_message: Send a shorter bindingMessage of plain letters and digits.
+transaction_failed: The provider could not ask the person: try again.
+application_suspended deleted_client disabled_client: The provider has closed this client: see where it is registered, and the provider's mail.
+unverified_user_email: The person has to verify their e-mail address at the provider.
+org_internal: The client serves one organization only: make its audience external where it is registered, or use an account of that organization.
+admin_policy_enforced AADSTS65001 AADSTS90094: An administrator has to allow this client and its scopes, or the person to consent to them: connect again.
+disallowed_useragent: Open the page in the person's own browser, not in one embedded in an application.
+inactive_user inactive_org: The account is locked or closed at the provider.
+AADSTS7000215: Set the client secret's value, not its id.
+AADSTS7000222: The client secret has expired: make a new one where the client is registered.
+AADSTS7000218: The client is registered as confidential: set its client secret or key, or allow public client flows there.
+AADSTS700025: The client is registered as public: take the client secret out.
+AADSTS700016 AADSTS90002: Check the client id and the tenant: variables: { tenant: … }.
+AADSTS50194: The client is registered for one tenant: set it, variables: { tenant: … }.
+AADSTS50020 AADSTS50105: This account may not use the client: choose another account, or have an administrator add it.
+AADSTS50074 AADSTS50076 AADSTS50079 AADSTS53000 AADSTS53003: The person has to sign in again by the rules of their organization (a second factor, a managed device).
+AADSTS9002326 AADSTS9002327: The redirect URI is registered for a single-page application: register it as Web, or for mobile and desktop.
+AADSTS700027: The client assertion is not accepted: register the certificate or public key of privateKey, and check this machine's clock.
+`
+
+/** Grants in which `invalid_grant` is about something else than a refresh token. */
+const grantAdvice: Readonly<Record<string, string>> = {
+  authorization_code:
+    'The code is used up, too old, or for another client, redirect URI or PKCE verifier: start the authorization again.',
+  password: 'The user name or the password is wrong, or this account has to sign in in another way.',
+  session_token: 'The user name or the app password is wrong, or the app password was revoked.',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer':
+    "The assertion is not accepted: check its iss, sub, aud and exp, the registered public key, and this machine's clock.",
+  'urn:ietf:params:oauth:grant-type:token-exchange':
+    'The subject or actor token is expired, revoked, or not accepted here.',
+  'urn:ietf:params:oauth:grant-type:device_code': 'The device code is used up or expired: start again.',
+}
+
+/** What descriptions are about when the word beside them says little, and the word whose advice fits. */
+const adviceByDescription: readonly (readonly [RegExp, string])[] = [
+  [/redirect[ _-]?ur[il]/i, 'redirect_uri_mismatch'],
+  [/code[ _]?(?:verifier|challenge)|\bpkce\b/i, 'bad_verification_code'],
+  [/client[ _]?(?:secret|id|authentication)/i, 'invalid_client'],
+  [/\bscopes?\b/i, 'invalid_scope'],
+]
+
+/** The next step for a refusal: by Microsoft's number in the description, by the word, by what the description names. */
+function adviceFor(
+  failure: Pick<TokenEndpointFailure, 'error'> & {
+    errorDescription?: string | undefined
+    request?: string
+    status?: number
+  },
+  otherwise = 'What that word asks for stands in the documentation of the provider.',
+): string {
+  const { error, errorDescription = '', request = '', status = 400 } = failure
+  const byNumber = lineFor(/\bAADSTS\d+/.exec(errorDescription)?.[0])
+  if (byNumber !== undefined) return byNumber
+  const word = error.toLowerCase()
+  if (word === 'invalid_grant' && Object.hasOwn(grantAdvice, request))
+    return grantAdvice[request] ?? otherwise
+  const about = adviceByDescription.find(([pattern]) => pattern.test(errorDescription))?.[1]
+  const known = lineFor(word)
+  if (known !== undefined && word !== 'invalid_request') return known
+  return lineFor(about) ?? known ?? (status >= 500 || status === 429 ? 'Try again later.' : otherwise)
+}
+
+function lineFor(word: string | undefined): string | undefined {
+  if (word === undefined || !/^\w{1,64}$/.test(word)) return undefined
+  return new RegExp(`^(?:\\w+ )*${word}(?: \\w+)*: (.+)$`, 'm').exec(advice)?.[1]
 }
 
 /**

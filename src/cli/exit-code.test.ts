@@ -23,6 +23,7 @@ const cases: [Error, number][] = [
   [new errors.CallbackError('state_mismatch', 'x'), 3],
   [new errors.TokenExpiredError('x', new Date(0)), 3],
   [new errors.UnauthorizedError('x', new Response()), 3],
+  [new errors.ScopeMismatchError('x', { missing: ['a'], added: [], tokens: undefined }), 3],
   [new errors.NetworkError('x'), 4],
   [new errors.TimeoutError('x', 1), 4],
   [new errors.TokenEndpointError({ provider: 'a', status: 500, error: 'x', request: 'refresh_token' }), 4],

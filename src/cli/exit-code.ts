@@ -50,6 +50,7 @@ const byName: Readonly<Record<string, ExitCode>> = {
   AuthorizationDeniedError: exitCodes.authorization,
   CallbackError: exitCodes.authorization,
   TokenExpiredError: exitCodes.authorization,
+  ScopeMismatchError: exitCodes.authorization,
   UnauthorizedError: exitCodes.authorization,
   NetworkError: exitCodes.provider,
   TimeoutError: exitCodes.provider,
