@@ -10,12 +10,18 @@ export type {
 } from './backchannel.ts'
 export { type CallbackAnswer, callbackState, readCallback, verifyCallback } from './callback.ts'
 export { answersInFragment, type Callback } from './callback-parameters.ts'
-export { type Client, hideClientSecret, type Registration, type RegistrationSource } from './client.ts'
+export {
+  type Client,
+  type ClientKey,
+  hideClientSecret,
+  type Registration,
+  type RegistrationSource,
+} from './client.ts'
 export type { ClientCredentialsOptions } from './client-credentials.ts'
 export type { DeviceAuthorization, DeviceAuthorizationOptions, DeviceCodeOptions } from './device.ts'
 export type { IssuerMetadata } from './discovery.ts'
 export type { EndSessionOptions } from './end-session.ts'
-export { canRevoke, discover, resolveEndpoints } from './endpoints.ts'
+export { canRevoke, discover, discoverProtectedResource, resolveEndpoints } from './endpoints.ts'
 export { mismatchedTokens } from './grant.ts'
 export {
   backchannelAuthentication,
@@ -32,6 +38,16 @@ export {
   sessionTokenGrant,
   tokenExchangeGrant,
 } from './grants.ts'
+export type {
+  ApiCall,
+  EndpointAnswer,
+  EndpointCall,
+  Hook,
+  HookFunction,
+  Hooks,
+  TokensHook,
+  UnderstoodTokens,
+} from './hooks.ts'
 export type { IdTokenClaims } from './id-token.ts'
 export {
   callbackGrant,
@@ -47,6 +63,7 @@ export type { PasswordOptions, UserPassword } from './password.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
 export { introspectToken, probeAccessToken, probeProvider } from './probes.ts'
+export type { ProtectedResource, ProtectedResourceOptions } from './protected-resource.ts'
 export type { ProbeOptions, ProviderProbe } from './provider-probe.ts'
 export { type RefreshOptions, refreshTokenGrant } from './refresh.ts'
 export { isGrantDead, isTransient, refreshFailure } from './refresh-failure.ts'
@@ -59,7 +76,7 @@ export {
   repeatingTokens,
 } from './refreshing-tokens.ts'
 export { type ClientEntry, registrations } from './registrations.ts'
-export type { RequestOptions } from './request-options.ts'
+export type { EndpointOptions, ExtraParams, RequestOptions } from './request-options.ts'
 export { type RevocationOptions, revokeToken } from './revocation.ts'
 export { assertSecureUrl } from './secure-url.ts'
 export { Session, type SessionOptions, type SessionRequestInit } from './session.ts'
