@@ -1,11 +1,27 @@
 // Our client at one provider, put together from the environment and the files (RFC 6749 section 2).
 import { type Client, hideClientSecret } from '../oauth/index.ts'
-import { type Provider, type TokenEndpointAuthMethod, tokenEndpointAuthMethods } from '../providers/index.ts'
+import {
+  type Provider,
+  type ResponseMode,
+  type TokenEndpointAuthMethod,
+  tokenEndpointAuthMethods,
+} from '../providers/index.ts'
+import { type MaterialSource, readMaterial } from './client-material.ts'
 import { clientVariableNames, type Environment, readVariable } from './environment.ts'
 import { redirectUriProblem } from './redirect-uri.ts'
-import { clientKeys, invalid, type Settings, unknownKey } from './settings.ts'
+import { clientKeys, flagFrom, invalid, type Settings, unknownKey } from './settings.ts'
 
-const authMethods: readonly string[] = tokenEndpointAuthMethods
+const authMethods: readonly TokenEndpointAuthMethod[] = tokenEndpointAuthMethods
+
+const responseModes = [
+  'query',
+  'fragment',
+  'form_post',
+  'query.jwt',
+  'fragment.jwt',
+  'form_post.jwt',
+  'jwt',
+] as const satisfies readonly ResponseMode[]
 
 /** Reads one key of `[auth.<provider>]`: the environment first, then the files. */
 export function clientText(
@@ -17,27 +33,40 @@ export function clientText(
   return readVariable(env, clientVariableNames(providerId, key)) ?? settings.text('auth', providerId, key)
 }
 
+/** What a client is read from. */
+export type ClientSource = Omit<MaterialSource, 'providerId'>
+
 /**
- * The client, or `undefined` when no client id is set anywhere. `inspect` and `JSON.stringify` do not show its secret.
+ * The client, or `undefined` when no client id is set anywhere. `inspect` and `JSON.stringify` do not show its secret or
+ * its private key.
  *
- * @throws {ConfigurationError} `config_invalid` for a value of the wrong type, a redirect URI that is none or an unknown
- *   authentication method.
+ * @throws {ConfigurationError} `config_invalid` for a value of the wrong type, a redirect URI that is none, an unknown
+ *   authentication method, a key or a certificate that cannot be used.
  */
-export function readClient(settings: Settings, env: Environment, provider: Provider): Client | undefined {
+export async function readClient(source: ClientSource, provider: Provider): Promise<Client | undefined> {
+  const { settings, env } = source
   const text = (key: string) => clientText(settings, env, provider.id, key)
   const clientId = text('client_id')
   if (clientId === undefined) return undefined
-  const clientSecret = text('client_secret')
-  const redirectUri = redirectUriFrom(settings, env, provider.id)
-  const method = text('token_endpoint_auth_method')
+  const members: { [Key in keyof Client]?: Client[Key] | undefined } = {
+    clientSecret: text('client_secret'),
+    redirectUri: redirectUriFrom(settings, env, provider.id),
+    tokenEndpointAuthMethod: oneOf(settings, provider.id, 'token_endpoint_auth_method', authMethods, text),
+    responseMode: oneOf(settings, provider.id, 'response_mode', responseModes, text),
+    dpop: flag(source, provider.id, 'dpop'),
+    requestObject: flag(source, provider.id, 'request_object'),
+    scopes: flag(source, provider.id, 'strict_scopes') === true ? 'strict' : undefined,
+    ...(await readMaterial({ ...source, providerId: provider.id })),
+  }
   const variables = readUrlVariables(settings, env, provider)
-  return hideClientSecret({
-    clientId,
-    ...(clientSecret === undefined ? {} : { clientSecret }),
-    ...(redirectUri === undefined ? {} : { redirectUri }),
-    ...(method === undefined ? {} : { tokenEndpointAuthMethod: authMethod(settings, provider.id, method) }),
-    ...(Object.keys(variables).length === 0 ? {} : { variables }),
-  })
+  const given = Object.entries(members).filter(([, value]) => value !== undefined)
+  const named = Object.keys(variables).length === 0 ? {} : { variables }
+  return hideClientSecret({ clientId, ...Object.fromEntries(given), ...named })
+}
+
+function flag({ settings, env }: ClientSource, providerId: string, key: string): boolean | undefined {
+  const [variable = ''] = clientVariableNames(providerId, key)
+  return flagFrom(env, variable) ?? settings.flag('auth', providerId, key)
 }
 
 /**
@@ -87,11 +116,16 @@ function spellings(name: string): readonly string[] {
   return snake === name ? [name] : [name, snake]
 }
 
-function authMethod(settings: Settings, providerId: string, method: string): TokenEndpointAuthMethod {
-  if (authMethods.includes(method)) return method as TokenEndpointAuthMethod
-  const file = settings.fileOf('auth', providerId, 'token_endpoint_auth_method') ?? 'environment'
-  throw invalid(
-    file,
-    `[auth.${providerId}] token_endpoint_auth_method must be one of ${authMethods.join(', ')}`,
-  )
+function oneOf<Value extends string>(
+  settings: Settings,
+  providerId: string,
+  key: string,
+  values: readonly Value[],
+  text: (key: string) => string | undefined,
+): Value | undefined {
+  const found = text(key)
+  const value = values.find((one) => one === found)
+  if (found === undefined || value !== undefined) return value
+  const file = settings.fileOf('auth', providerId, key) ?? 'environment'
+  throw invalid(file, `[auth.${providerId}] ${key} must be one of ${values.join(', ')}`)
 }

@@ -24,7 +24,7 @@ import { type Environment, readVariable, settingVariables } from './environment.
 import { type MissingKey, missingClientMessage, missingKeys } from './missing-client.ts'
 import { providerFromRow } from './provider-row.ts'
 import { redirectUriToRegister } from './redirect-uri.ts'
-import { absoluteVaultUrl, invalid, Settings } from './settings.ts'
+import { absoluteVaultUrl, flagFrom, invalid, Settings } from './settings.ts'
 
 /** Options of {@link loadConfig}. */
 export interface ConfigOptions {
@@ -239,7 +239,7 @@ export class Config implements RegistrationSource {
     const has = (key: string) => clientText(settings, env, provider.id, key) !== undefined
     return missingKeys(
       provider,
-      { clientId: has('client_id'), clientSecret: has('client_secret') },
+      { clientId: has('client_id'), clientSecret: ['client_secret', 'private_key'].some(has) },
       { file: this.#file(), secretsFile: join(dirname(this.#file()), secretsFileName) },
     )
   }
@@ -254,7 +254,8 @@ export class Config implements RegistrationSource {
     const { settings, env, warn } = this.#parts
     const provider = await this.provider(providerId)
     for (const message of unreadClientKeys(settings, provider)) warn(message)
-    const client = readClient(settings, env, provider)
+    const { cwd } = this.#parts
+    const client = await readClient({ settings, env, cwd, warn }, provider)
     if (client) return { provider, client }
     const message = missingClientMessage({
       provider,
@@ -322,14 +323,6 @@ function portFrom(env: Environment, name: string): number | undefined {
   if (text === undefined) return undefined
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
   throw invalid(`environment variable ${name}`, `${quote(text, 20)} is no port number from 0 to 65535`)
-}
-
-function flagFrom(env: Environment, name: string): boolean | undefined {
-  const text = readVariable(env, [name])?.toLowerCase()
-  if (text === undefined) return undefined
-  if (['true', '1', 'yes', 'on'].includes(text)) return true
-  if (['false', '0', 'no', 'off'].includes(text)) return false
-  throw invalid(`environment variable ${name}`, `${quote(text, 20)} is neither true nor false`)
 }
 
 function customProviders(settings: Settings): ReadonlyMap<string, Provider> {

@@ -1,4 +1,5 @@
 // toolgrant/config [Node]: toolgrant.toml, .secrets.toml and the environment, as a source of registrations.
+export { type ClientCertificate, certificateFetch } from './certificate-fetch.ts'
 export { type CallbackSettings, Config, type ConfigOptions, loadConfig } from './config.ts'
 export { configFileName, configSections, secretsFileName } from './config-file.ts'
 export { dataFolder } from './data-folder.ts'

@@ -1,9 +1,10 @@
 // What the files say, checked: each value has the right type, each unknown key is reported with the name that was
 // probably meant. A value is never quoted, because it may be a secret that landed under the wrong key.
 import { join, resolve } from 'node:path'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, quote } from '../errors.ts'
 import { nearestNames } from '../providers/index.ts'
 import type { Layer, Table } from './config-file.ts'
+import { type Environment, readVariable } from './environment.ts'
 
 /** The keys of `[auth.<provider>]`; anything else there is a value for one of the provider's URL variables. */
 export const clientKeys = [
@@ -12,6 +13,16 @@ export const clientKeys = [
   'redirect_uri',
   'token_endpoint_auth_method',
   'scopes',
+  'strict_scopes',
+  'private_key',
+  'private_key_id',
+  'certificate',
+  'certificate_key',
+  'certificate_ca',
+  'certificate_passphrase',
+  'dpop',
+  'request_object',
+  'response_mode',
 ] as const
 
 const topLevelKeys = ['auth', 'providers', 'vault', 'tools', 'user', 'callback']
@@ -96,6 +107,15 @@ export function absoluteVaultUrl(url: string, folder: string, home: string): str
   if (path === '' || path === ':memory:' || (!scheme && /^[a-z][a-z0-9+.-]+:/i.test(path))) return url
   const expanded = path.startsWith('~/') ? join(home, path.slice(2)) : path
   return (scheme && 'sqlite:') + resolve(folder, expanded)
+}
+
+/** A variable that says yes or no. @throws {ConfigurationError} `config_invalid` when it says neither. */
+export function flagFrom(env: Environment, name: string): boolean | undefined {
+  const text = readVariable(env, [name])?.toLowerCase()
+  if (text === undefined) return undefined
+  if (['true', '1', 'yes', 'on'].includes(text)) return true
+  if (['false', '0', 'no', 'off'].includes(text)) return false
+  throw invalid(`environment variable ${name}`, `${quote(text, 20)} is neither true nor false`)
 }
 
 /** A {@link ConfigurationError} `config_invalid` about one file. */
