@@ -1,9 +1,10 @@
 // Finding a provider's endpoints from its issuer.
 // OpenID Connect Discovery section 4, RFC 8414 section 3; the answers are cached for an hour.
 import { ConfigurationError, InvalidResponseError, quote, ToolgrantError } from '../errors.ts'
-import { hostKind, isPrivateName, type MtlsEndpoint, type Provider } from '../providers/index.ts'
+import type { MtlsEndpoint, Provider } from '../providers/index.ts'
 import { isObject, parseBody } from './answer-body.ts'
 import { sameIssuer } from './issuer.ts'
+import { assertMetadataUrl } from './metadata-url.ts'
 import { isTransient } from './refresh-failure.ts'
 import type { RequestOptions } from './request-options.ts'
 import { retryAfter } from './response-reader.ts'
@@ -215,7 +216,7 @@ function urlsIn<Name extends string>(
   for (const name of Object.keys(names) as Name[]) {
     const value = found[names[name]]
     if (typeof value !== 'string') continue
-    assertEndpoint(names[name], value, issuer, options)
+    assertMetadataUrl(`The issuer's ${names[name]}`, value, issuer, options)
     urls[name] = value
   }
   return urls
@@ -242,23 +243,6 @@ function listsIn(found: Record<string, unknown>) {
   return Object.fromEntries(
     Object.entries(lists).filter(([, list]) => list !== undefined && list.length > 0),
   ) as { [Name in keyof typeof lists]?: readonly string[] }
-}
-
-/**
- * Metadata must not point our secrets at a machine of our own network (SSRF, RFC 9728 section 7.7 in spirit): an
- * endpoint is public, or on the issuer's own host, or in a network or on loopback like its issuer.
- */
-function assertEndpoint(name: string, value: string, issuer: string, options: RequestOptions): void {
-  if (!URL.canParse(value)) throw failed(`The issuer's ${name} is not a URL.`)
-  const { hostname, username, password } = new URL(value)
-  if (username !== '' || password !== '') throw failed(`The issuer's ${name} holds a user name or password.`)
-  assertSecureUrl(value, options)
-  const kind = hostKind(hostname)
-  const home = new URL(issuer).hostname
-  const isOutside = kind === 'public' && (!isPrivateName(hostname) || isPrivateName(home))
-  if (isOutside || hostname === home || options.allowInsecureRequests === true) return
-  if (kind === 'loopback' && hostKind(home) === 'loopback') return
-  throw failed(`The issuer's ${name} points at ${quote(hostname)}, a private address.`)
 }
 
 function texts(value: unknown): readonly string[] | undefined {

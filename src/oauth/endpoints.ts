@@ -4,6 +4,7 @@ import { ConfigurationError } from '../errors.ts'
 import { type Provider, resolveVariables, type TokenEndpointAuthMethod } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import type { IssuerMetadata } from './discovery.ts'
+import type { ProtectedResource, ProtectedResourceOptions } from './protected-resource.ts'
 import type { RequestOptions } from './request-options.ts'
 
 /**
@@ -17,6 +18,23 @@ import type { RequestOptions } from './request-options.ts'
 export async function discover(issuer: string, options: RequestOptions = {}): Promise<IssuerMetadata> {
   const discovery = await import('./discovery.ts')
   return discovery.discover(issuer, options)
+}
+
+/**
+ * What an API says about itself (RFC 9728): the authorization servers that it trusts, and its scopes. The resource in
+ * it must be the one that was called. Sends no token.
+ *
+ * @param resource the URL of the API: as it calls itself, or any below that with a `challenge`.
+ * @throws {ConfigurationError} `discovery_failed`, with the cause: it says nothing, or speaks for another, or points
+ *   into a private network; `insecure_url`.
+ * @throws {NetworkError} {@link TimeoutError}: nobody could say; try again later.
+ */
+export async function discoverProtectedResource(
+  resource: string,
+  options: ProtectedResourceOptions = {},
+): Promise<ProtectedResource> {
+  const { readProtectedResource } = await import('./protected-resource.ts')
+  return readProtectedResource(resource, options)
 }
 
 /**
