@@ -112,8 +112,8 @@ export const mutations: Readonly<Record<string, Mutation>> = {
     what: 'an answer without a refresh token loses the old one',
     caughtBy: ['newest'],
     source: {
-      file: 'oauth/refresh.ts',
-      from: 'answer.refreshToken ?? refreshToken',
+      file: 'oauth/grant.ts',
+      from: 'answer.refreshToken ?? previous?.refreshToken',
       to: 'answer.refreshToken',
     },
   },
