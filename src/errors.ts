@@ -132,8 +132,8 @@ export type ErrorCode =
    */
   | 'id_token_invalid'
   /**
-   * A signed answer of the server (JARM, introspection, userinfo, logout) is not to be believed: signature, issuer,
-   * audience or time.
+   * A signed answer of the server (introspection, userinfo, logout) is not to be believed: signature, issuer, audience
+   * or time. Of a signed callback (JARM) it is a `CallbackError`.
    * Next: check the clock, the `issuer` and the `jwksUrl`; nothing of it was used.
    */
   | 'jwt_invalid'
@@ -404,6 +404,8 @@ export interface TokenEndpointFailure {
   request: 'authorization_code' | 'refresh_token' | 'revocation' | 'introspection' | 'device_code' | string
   /** Seconds from `Retry-After`, when the provider sent one. */
   retryAfterSeconds?: number
+  /** What the provider's sentence says where its code does not: the grant is `dead`, or the trouble is `passing`. */
+  outlook?: 'dead' | 'passing'
 }
 
 /** The provider answered a token, refresh or revocation request with an error. RFC 6749 section 5.2. */
@@ -415,6 +417,8 @@ export class TokenEndpointError extends ToolgrantError {
   readonly errorDescription: string | undefined
   readonly request: string
   readonly retryAfterSeconds: number | undefined
+  /** As in {@link TokenEndpointFailure}; `undefined`: it says no more than the code and the status. */
+  readonly outlook: 'dead' | 'passing' | undefined
 
   constructor(failure: TokenEndpointFailure, options?: ToolgrantErrorOptions) {
     const { provider, status, error, errorDescription, request } = failure
@@ -430,6 +434,7 @@ export class TokenEndpointError extends ToolgrantError {
     this.errorDescription = errorDescription
     this.request = request
     this.retryAfterSeconds = failure.retryAfterSeconds
+    this.outlook = failure.outlook
   }
 }
 
