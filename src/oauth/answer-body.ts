@@ -1,49 +1,54 @@
-// The body of an answer as one flat or nested record: JSON or form-encoded, whatever the content type says (R8).
-// RFC 6749 section 5.1 asks for JSON; QQ wraps it in a call, Xiaomi and others put a guard in front of it.
+// The body of an answer as one flat or nested record: JSON, form-encoded or XML, whatever the content type says (R8).
+// RFC 6749 section 5.1 asks for JSON; what servers put around it is taken off in answer-wrapping.ts.
+import { unwrapped } from './answer-wrapping.ts'
+import { isXml, parseXml } from './answer-xml.ts'
+import { isObject, type JsonObject, withoutWells } from './json-object.ts'
 
-/** A JSON object, or the fields of a form. */
-export type JsonObject = Record<string, unknown>
+export { isObject, type JsonObject, memberAt } from './json-object.ts'
 
-/** What some servers put before JSON so that a browser does not run it as a script. */
-const scriptGuard = /^(?:\)\]\}',?|while\s*\(1\);?|for\s*\(;;\);?|&&&START&&&)\s*/
-
-/** `callback({…});` */
-const scriptCall = /^[\w.$]{1,60}\s*\(\s*(\{[\s\S]*\})\s*\)\s*;?$/
+/** A body, understood. */
+export interface Body {
+  members: JsonObject
+  form: 'json' | 'form' | 'xml'
+  /** Something was around the JSON, or had to be mended in it. */
+  wrapped: boolean
+}
 
 /** The record in a body. `undefined`: neither a JSON object nor a form. */
 export function parseBody(text: string): JsonObject | undefined {
-  const plain = text.trim().replace(scriptGuard, '') // `trim` takes a byte order mark off too
-  const json = scriptCall.exec(plain)?.[1] ?? plain
-  if (json.startsWith('{')) return parseJson(json)
-  return isForm(plain) ? parseForm(plain) : undefined
+  return readBody(text)?.members
+}
+
+/** The record in a body, and how it was written. `undefined`: there is none. */
+export function readBody(text: string): Body | undefined {
+  const plain = plainText(text)
+  const strict = parseJson(plain)
+  if (strict !== undefined) return { members: strict, form: 'json', wrapped: !/^[ \t\r\n]*\{/.test(text) }
+  if (isForm(plain)) return { members: parseForm(plain), form: 'form', wrapped: false }
+  const inside = unwrapped(plain)
+  if (inside !== undefined) return { members: withoutWells(inside), form: 'json', wrapped: true }
+  const members = isXml(plain) ? parseXml(plain) : undefined
+  return members === undefined ? undefined : { members, form: 'xml', wrapped: false }
+}
+
+/**
+ * Without byte order marks and white space. UTF-16 that was taken for UTF-8 has a null character beside every letter;
+ * nothing that an answer may hold has one.
+ */
+function plainText(text: string): string {
+  const plain = text.replace(/^[\ufeff\ufffd]+/, '') // `trim` takes a byte order mark off too
+  const utf16 = /^\0?[\t\n\r -~]\0[\t\n\r -~]\0?/.test(plain)
+  return (utf16 ? plain.replaceAll('\0', '') : plain).trim()
 }
 
 function parseJson(text: string): JsonObject | undefined {
+  if (!text.startsWith('{')) return undefined
   try {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? withoutWells(value) : undefined
   } catch {
     return undefined
   }
-}
-
-/** Deeper than any answer goes, and far less deep than what `JSON.stringify` fails at when the answer is kept. */
-const maxDepth = 100
-
-/** The object with `true` for members that are nested too deep: they are there (an error stays one), and no more. */
-function withoutWells(object: JsonObject): JsonObject {
-  const members = Object.entries(object)
-  if (!members.some(([, member]) => isDeeper(member, maxDepth))) return object
-  return Object.fromEntries(members.map(([name, member]) => [name, isDeeper(member, maxDepth) || member]))
-}
-
-function isDeeper(value: unknown, limit: number): boolean {
-  let level = [value]
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > limit) return true
-    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
-  }
-  return false
 }
 
 /** A form begins with a name and `=`; pages, sentences, URLs and JSON of another kind do not. */
@@ -75,25 +80,9 @@ function restorePlus(token: string): string {
   return token.replaceAll(' ', '+')
 }
 
-/** Whether a value is an object and not a list. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** The value at a dotted path (`data.0.token`). Own members only, so that a path cannot reach a prototype. */
-export function memberAt(object: JsonObject, path: string): unknown {
-  if (Object.hasOwn(object, path)) return object[path]
-  let value: unknown = object
-  for (const key of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-    value = (value as JsonObject)[key]
-  }
-  return value
-}
-
 /** What kind of thing a body is, in words for a message; nothing of the body itself. */
 export function shapeOf(text: string): string {
-  const plain = text.trim()
+  const plain = plainText(text)
   if (plain === '') return 'with an empty body'
   if (plain.startsWith('<')) return 'with an HTML or XML page'
   if (plain.startsWith('[')) return 'with a JSON list'

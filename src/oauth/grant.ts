@@ -99,7 +99,7 @@ function tokenSetFrom(
     extra: grant.extra,
     raw: answer.raw,
     tokenType: answer.tokenType,
-    deviations: [...(kept.deviations ?? []), ...unboundDeviation(answer, grant)],
+    deviations: [...answer.deviations, ...(kept.deviations ?? []), ...unboundDeviation(answer, grant)],
     dpopKey: grant.dpopKey ?? previous?.dpopKey,
     renewal: grant.renewal ?? previous?.renewal,
   })

@@ -11,23 +11,30 @@ import {
 import type { Provider } from '../providers/index.ts'
 import type { TokenSet } from './token-set.ts'
 
-/** `invalid_grant` in the words of RFC 6749, of GitHub, Slack and HubSpot. */
-const deadGrant = new Set(['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token'])
+/** `invalid_grant` in the words of RFC 6749, OpenID Connect, GitHub, Slack, HubSpot and others, without joints. */
+const deadGrant = new Set([
+  ...['invalidgrant', 'badrefreshtoken', 'invalidrefreshtoken', 'refreshtokenexpired', 'expiredrefreshtoken'],
+  ...['refreshtokenrevoked', 'tokenrevoked', 'tokenexpired', 'expiredtoken', 'invalidcode', 'badauthcode'],
+  ...['badverificationcode', 'badauthorizationcode', 'codealreadyused', 'codeexpired', 'expiredcode'],
+  ...['interactionrequired', 'loginrequired', 'consentrequired'],
+])
 
 /** Errors that pass, whatever the HTTP status beside them. */
 const passing = new Set([
-  'temporarily_unavailable',
-  'server_error',
-  'slow_down',
-  'ratelimited',
-  'rate_limited',
+  ...['temporarilyunavailable', 'servererror', 'slowdown', 'authorizationpending', 'ratelimited'],
+  ...['ratelimitexceeded', 'toomanyrequests', 'throttled', 'throttlingexception', 'internalfailure'],
+  ...['internalerror', 'internalservererror', 'serviceunavailable', 'backenderror', 'requesttimeout'],
+  ...['timeout', 'unknownerror', 'unavailable', 'resourceexhausted'],
 ])
 
 /** Whether a provider said that the grant itself is dead, so that only a person's consent helps. */
 export function isGrantDead(error: unknown): error is TokenEndpointError {
-  return (
-    error instanceof TokenEndpointError && deadGrant.has(error.error.toLowerCase()) && !isTransient(error)
-  )
+  if (!(error instanceof TokenEndpointError) || isTransient(error)) return false
+  return error.outlook === 'dead' || deadGrant.has(plainWord(error.error))
+}
+
+function plainWord(code: string): string {
+  return code.replace(/[_\s.-]/g, '').toLowerCase()
 }
 
 /**
@@ -70,7 +77,10 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof NetworkError || error instanceof TimeoutError) return true
   if (error instanceof TokenEndpointError)
     return (
-      error.status >= 500 || [408, 425, 429].includes(error.status) || passing.has(error.error.toLowerCase())
+      error.status >= 500 ||
+      [408, 425, 429].includes(error.status) ||
+      error.outlook === 'passing' ||
+      passing.has(plainWord(error.error))
     )
   return (
     error instanceof InvalidResponseError &&

@@ -1,6 +1,17 @@
 // Whether an answer is a refusal, and in which words: RFC 6749 section 5.2, and how real providers say no.
 // Strict signs refuse whatever else the answer holds; loose ones count only when there is no token to take.
-import { isObject, type JsonObject } from './answer-body.ts'
+import { isObject, type JsonObject } from './json-object.ts'
+import { memberValue } from './member-names.ts'
+import {
+  codeFields,
+  descriptionFields,
+  errorFields,
+  errorPlaces,
+  noError,
+  objectCodeFields,
+  strictCodeFields,
+  weakCodeFields,
+} from './refusal-names.ts'
 
 /** What a provider refused with. */
 export interface Refusal {
@@ -9,68 +20,63 @@ export interface Refusal {
   description: string | undefined
 }
 
-/** Values of an error field that mean "no error", as WeChat, TikTok and others send beside a good token. */
-const noError = new Set(['', '0', '200', 'ok', 'success', 'none', 'null', 'false', 'no_error'])
-
-/** A code in one of these refuses even beside a token. */
-const strictCodeFields = ['errcode', 'error_code', 'errorCode', 'err_code', 'err_no', 'ECODE', 'error_type']
-
-/** A code in one of these refuses when there is no token. */
-const codeFields = [...strictCodeFields, 'errorType', 'error_id', 'errorId', 'code', 'Code', 'status_txt']
-
-/** Too common to mean anything unless a description stands beside them. */
-const weakCodeFields = ['name', 'status', 'type', 'id']
-
-const descriptionFields = [
-  'error_description',
-  'errorDescription',
-  'error_message',
-  'errorMessage',
-  'error_msg',
-  'errmsg',
-  'err_msg',
-  'errorSummary',
-  'error_detail',
-  'message',
-  'Message',
-  'msg',
-  'detail',
-  'details',
-  'description',
-  'reason',
-  'title',
-  'hint',
-  'sub_msg',
-  'faultstring',
-]
-
 /**
  * A refusal that counts even beside a token: `error` in any form, a list of errors, `ok: false` (Slack),
  * `success: false` (Fitbit), a numeric code that is not zero (WeChat, TikTok), an error envelope (Alipay, Apigee).
  */
 export function strictRefusal(body: JsonObject): Refusal | undefined {
   const description = textOf(body, descriptionFields)
-  for (const name of ['error', 'errors', 'error_response', 'fault']) {
-    const refusal = fromErrorField(own(body, name))
+  for (const name of errorFields) {
+    const refusal = fromErrorField(memberValue(body, name))
     if (refusal !== undefined)
       return named({ ...refusal, description: refusal.description ?? description }, body)
   }
   const code = firstCode(body, strictCodeFields)
   if (code !== undefined) return { error: code, description: description ?? textOf(body, ['err']) }
-  const failed = isNo(own(body, 'ok')) || isNo(own(body, 'success')) || isFailure(own(body, 'status'))
+  const failed =
+    isNo(memberValue(body, 'ok')) ||
+    isNo(memberValue(body, 'success')) ||
+    isFailure(memberValue(body, 'status'))
   return failed ? named({ error: 'error', description }, body) : undefined
 }
 
 /** A refusal in an answer that has no token, or no success status: whatever names a code or says why. */
 export function looseRefusal(body: JsonObject): Refusal | undefined {
   const refusal = strictRefusal(body) ?? codeAndText(body)
-  if (refusal !== undefined) return refusal
-  for (const name of ['meta', 'data', 'status', 'detail', 'response', 'body']) {
-    const inner = own(body, name)
-    const inside = isObject(inner) ? (strictRefusal(inner) ?? codeAndText(inner)) : undefined
+  // `{ "message": "error", "data": { "error_code": 10007 } }` (Douyin): the envelope says only that there is one.
+  if (refusal !== undefined && !isWordForError(refusal)) return refusal
+  for (const inner of innerObjects(body)) {
+    const inside = strictRefusal(inner) ?? codeAndText(inner)
     if (inside !== undefined) return inside
   }
-  return undefined
+  return refusal
+}
+
+function isWordForError({ error, description }: Refusal): boolean {
+  return error === 'error' && /^(?:error|fail|failed|failure)$/i.test(description ?? 'error')
+}
+
+/** What may hold the error: members of well-known names, and envelopes (`alipay_system_oauth_token_response`). */
+function innerObjects(body: JsonObject): JsonObject[] {
+  const envelopes = Object.keys(body).filter((name) => /_response$/.test(name))
+  const found = [
+    ...errorPlaces.map((name) => memberValue(body, name)),
+    ...envelopes.map((name) => body[name]),
+  ]
+  return found.filter(isObject)
+}
+
+/**
+ * A refusal where no token is to be had: an answer to a revocation. A code above 299 in a success is one, as it is from
+ * those who answer everything with 200; a message alone is not.
+ */
+export function codedRefusal(body: JsonObject): Refusal | undefined {
+  const strict = strictRefusal(body)
+  if (strict !== undefined) return strict
+  const codes = ['code', 'status', 'status_code'].map((name) => numberIn(body, name) ?? 0)
+  return codes.some((code) => code > 299) && textOf(body, descriptionFields) !== undefined
+    ? codeAndText(body)
+    : undefined
 }
 
 function codeAndText(body: JsonObject): Refusal | undefined {
@@ -78,65 +84,73 @@ function codeAndText(body: JsonObject): Refusal | undefined {
   const error = looseCode(body, description !== undefined)
   return error === undefined && description === undefined
     ? undefined
-    : { error: error ?? 'error', description }
+    : wordsFirst({ error: error ?? 'error', description })
+}
+
+/** `{ "status": 400, "message": "authorization_pending" }` (Twitch): the message is the code. */
+function wordsFirst(refusal: Refusal): Refusal {
+  const { error, description = '' } = refusal
+  const isWord = /^[a-z]+(?:_[a-z]+)+$/.test(description)
+  return isWord && (error === 'error' || /^\d+$/.test(error)) ? { ...refusal, error: description } : refusal
 }
 
 /** The value of `error`, `errors` and the like: a code, a number, `true`, an object (Facebook) or a list (Fitbit). */
 function fromErrorField(value: unknown): Refusal | undefined {
   if (value === true) return { error: 'error', description: undefined }
-  if (Array.isArray(value))
-    return value.length === 0
-      ? undefined
-      : (fromErrorField(value[0]) ?? { error: 'error', description: undefined })
+  if (Array.isArray(value)) return value.map(fromErrorField).find((refusal) => refusal !== undefined)
   if (isObject(value)) return fromErrorObject(value)
   const code = errorCode(value)
   return code === undefined ? undefined : { error: code, description: undefined }
 }
 
 function fromErrorObject(value: JsonObject): Refusal | undefined {
-  if (Object.keys(value).length === 0) return undefined
-  const code = codeOfObject(value)
+  const said = Object.values(value).filter((one) => !isNothing(one))
+  if (said.length === 0) return undefined
+  const inner = ['detail', 'details', 'error', 'errors']
+    .map((name) => memberValue(value, name))
+    .flatMap((one) => (Array.isArray(one) ? one.slice(0, 1) : [one]))
+    .find(isObject)
+  const code = codeOfObject(value) ?? (inner === undefined ? undefined : codeOfObject(inner))
   if (code !== undefined && noError.has(code.toLowerCase())) return undefined
-  return { error: code ?? 'error', description: textOf(value, descriptionFields) ?? firstTextIn(value) }
+  const description = textOf(value, descriptionFields) ?? (inner && textOf(inner, descriptionFields))
+  return { error: code ?? 'error', description: description ?? firstTextIn(value) }
+}
+
+function isNothing(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isNothing)
+  return value === null || (typeof value === 'string' && value.trim() === '')
 }
 
 /** Words before numbers: `{ "type": "OAuthException", "code": 190 }` is an OAuthException. */
 function codeOfObject(value: JsonObject): string | undefined {
-  const names = [
-    '.tag',
-    'error',
-    'errorType',
-    'type',
-    'code',
-    'sub_code',
-    'status',
-    'errorId',
-    'errorcode',
-    'name',
-    'id',
-  ]
-  const values = names.map((name) => own(value, name))
+  const values = objectCodeFields.map((name) => memberValue(value, name))
   const word = values.find((one) => typeof one === 'string' && one !== '')
   const number = values.find((one) => typeof one === 'number')
-  return word === undefined ? (number === undefined ? undefined : String(number)) : String(word)
+  if (word !== undefined) return String(word)
+  return number === undefined ? textOf(value, ['errorcode']) : String(number)
 }
 
 /** An answer that says only `error: true` or `ok: false` may name the error elsewhere. */
 function named(refusal: Refusal, body: JsonObject): Refusal {
   if (refusal.error !== 'error') return refusal
-  return { ...refusal, error: looseCode(body, refusal.description !== undefined) ?? 'error' }
+  return wordsFirst({ ...refusal, error: looseCode(body, refusal.description !== undefined) ?? 'error' })
 }
 
 function looseCode(body: JsonObject, described: boolean): string | undefined {
   const code = firstCode(body, codeFields) ?? (described ? firstCode(body, weakCodeFields) : undefined)
-  return code ?? errorCode(typeof own(body, 'status') === 'number' ? body['status'] : undefined)
+  return code ?? errorCode(numberIn(body, 'status') ?? numberIn(body, 'status_code'))
+}
+
+function numberIn(body: JsonObject, name: string): number | undefined {
+  const value = memberValue(body, name)
+  return typeof value === 'number' ? value : undefined
 }
 
 /** The first code in these fields; a word wins over a number, and a sentence is no code. */
 function firstCode(body: JsonObject, names: readonly string[]): string | undefined {
-  const codes = names.map((name) => errorCode(own(body, name))).filter((code) => code !== undefined)
+  const codes = names.map((name) => errorCode(memberValue(body, name))).filter((code) => code !== undefined)
   return (
-    codes.find((code) => /^[a-z][\w.:/#-]{0,99}$/i.test(code)) ?? codes.find((code) => /^-?\d+$/.test(code))
+    codes.find((code) => /^[a-z_][\w.:/#-]{0,99}$/i.test(code)) ?? codes.find((code) => /^-?\d+$/.test(code))
   )
 }
 
@@ -144,7 +158,8 @@ function firstCode(body: JsonObject, names: readonly string[]): string | undefin
 function errorCode(value: unknown): string | undefined {
   if (typeof value === 'number')
     return value === 0 || (value > 199 && value < 300) ? undefined : String(value)
-  return typeof value === 'string' && !noError.has(value.trim().toLowerCase()) ? value : undefined
+  if (typeof value !== 'string' || noError.has(value.trim().toLowerCase())) return undefined
+  return /^true$/i.test(value.trim()) ? 'error' : value
 }
 
 function isNo(value: unknown): boolean {
@@ -157,13 +172,9 @@ function isFailure(status: unknown): boolean {
   )
 }
 
-function own(body: JsonObject, name: string): unknown {
-  return Object.hasOwn(body, name) ? body[name] : undefined
-}
-
 function textOf(body: JsonObject, names: readonly string[]): string | undefined {
   for (const name of names) {
-    const value = own(body, name)
+    const value = memberValue(body, name)
     if (typeof value === 'string' && value.trim() !== '') return value
   }
   return undefined

@@ -1,69 +1,112 @@
 // When an access token ends, from whichever field and unit a provider uses (R8, P34).
 // RFC 6749 section 5.1 knows `expires_in` in seconds; the rest is what providers send.
 import type { Provider } from '../providers/index.ts'
+import type { Found } from './member-names.ts'
+
+/** The end of a token, and how the answer said it. */
+export interface Lifetime {
+  /** In milliseconds since 1970; `null`: the provider says that there is none. */
+  end: number | null
+  /** The name of the member that says it; `undefined`: the provider row assumes it. */
+  name: string | undefined
+  /** Seconds are what the RFC says; `never`: a zero that means that there is no end. */
+  unit: 'seconds' | 'milliseconds' | 'epoch-seconds' | 'epoch-milliseconds' | 'iso8601' | 'never'
+}
+
+type Read = Omit<Lifetime, 'name'>
 
 /** The last and first instant that a `Date` can hold, in milliseconds; a lifetime of 10^20 s must not become NaN. */
 const endOfTime = 8.64e15
 
 /** A lifetime in seconds by another name. */
-const lifetimeFields = ['expires_in', 'expire_in', 'access_token_expires_in', 'expires_in_seconds']
+const lifetimeFields = [
+  ...['expires_in', 'expire_in', 'expired_in', 'expires_in_seconds', 'expires_in_sec', 'ttl', 'lifetime'],
+  ...['access_token_expires_in', 'access_token_expire_in', 'token_expires_in'],
+]
+
+/** The same in milliseconds. */
+const millisecondFields = ['expires_in_ms', 'expires_in_millis', 'expires_in_milliseconds']
 
 /** An instant, as a number or text; a small number is a lifetime after all (`expires`, Facebook and Stack Exchange). */
 const instantFields = [
-  'expires_at',
-  'expires_on',
-  'expires',
-  '.expires',
-  'expiry',
-  'expiration',
-  'expires_time',
-  'expire_time',
-  'access_token_expires_at',
-  'access_token_expiration',
+  ...['expires_at', 'expires_on', 'expires', 'expire', 'expiry', 'expiration', 'expires_time', 'expire_time'],
+  ...['expiration_time', 'expire_at', 'expired_at', 'expires_date', 'expiry_date', 'expiration_date'],
+  ...[
+    'access_token_expires_at',
+    'access_token_expiration',
+    'access_token_expiration_date',
+    'token_expires_at',
+  ],
+  ...['access_token_expiry', 'access_token_expire_time', 'token_expiry', 'valid_until'],
 ]
 
 /**
- * The end of a token, in milliseconds since 1970. `null`: the provider says that there is none; `undefined`: it says
- * nothing. A lifetime of zero or less is an end in the past, unless the provider row has the quirk `expires-in-zero`.
+ * The end of a token. `undefined`: the answer says nothing. A lifetime of zero or less is an end in the past, unless
+ * zero stands for "never".
  *
- * @param field reads a standard field of the answer, by whatever name the provider gives it.
+ * @param find reads a standard field of the answer, by whatever name the provider gives it.
+ * @param zeroIsNever what a zero in the place of seconds means.
  */
 export function endOfToken(
-  field: (name: string) => unknown,
+  find: (name: string) => Found | undefined,
   provider: Provider,
   now: number,
-): number | null | undefined {
-  for (const name of lifetimeFields) {
-    const end = lifetimeEnd(field(name), provider, now)
-    if (end !== undefined) return end
-  }
-  for (const name of instantFields) {
-    const end = instant(field(name), now)
-    if (end !== undefined) return end
-  }
-  if (provider.assumedLifetimeSeconds !== undefined) return now + provider.assumedLifetimeSeconds * 1000
-  return undefined
+  zeroIsNever = false,
+): Lifetime | undefined {
+  const readers: [string[], (value: unknown) => Read | undefined][] = [
+    [lifetimeFields, (value) => lifetime(value, provider, now, zeroIsNever)],
+    [millisecondFields, (value) => milliseconds(numberOf(value), now)],
+    [instantFields, (value) => instant(value, now)],
+  ]
+  for (const [names, read] of readers)
+    for (const name of names) {
+      const found = find(name)
+      const end = found && read(found.value)
+      if (end !== undefined) return { ...end, name: found?.name }
+    }
+  const { assumedLifetimeSeconds: assumed } = provider
+  return assumed === undefined ? undefined : { end: now + assumed * 1000, name: undefined, unit: 'seconds' }
 }
 
-function lifetimeEnd(value: unknown, provider: Provider, now: number): number | null | undefined {
-  const unit = provider.expiresInUnit ?? 'seconds'
+function lifetime(
+  value: unknown,
+  { expiresInUnit: unit }: Provider,
+  now: number,
+  zeroIsNever: boolean,
+): Read | undefined {
   const number = numberOf(value)
   if (number === undefined || unit === 'iso8601') return dateOf(value)
-  if (number === 0 && provider.quirks?.includes('expires-in-zero')) return null
-  if (unit === 'epoch-seconds') return instant(number, now)
-  return clamped(now + (unit === 'milliseconds' ? number : number * 1000))
+  if (number === 0 && zeroIsNever) return { end: null, unit: 'never' }
+  if (unit === 'milliseconds') return milliseconds(number, now)
+  if (unit === 'epoch-seconds' || (unit === undefined && isSoon(number, now))) return instant(number, now)
+  return { end: clamped(now + number * 1000), unit: 'seconds' }
+}
+
+const yearMs = 365 * 86_400_000
+
+/** As a lifetime it would be 56 years and more, as an instant it is within five: then it is an instant. */
+function isSoon(number: number, now: number): boolean {
+  return [number, number * 1000].some((instantMs) => Math.abs(instantMs - now) < 5 * yearMs)
+}
+
+function milliseconds(number: number | undefined, now: number): Read | undefined {
+  return number === undefined ? undefined : { end: clamped(now + number), unit: 'milliseconds' }
 }
 
 /** Above 10^11: milliseconds since 1970; above 10^9: seconds since 1970; below: seconds from now; 0 or less: no end. */
-function instant(value: unknown, now: number): number | null | undefined {
+function instant(value: unknown, now: number): Read | undefined {
   const number = numberOf(value)
   if (number === undefined) return dateOf(value)
-  if (number <= 0) return null
-  return clamped(number > 1e11 ? number : number > 1e9 ? number * 1000 : now + number * 1000)
+  if (number <= 0) return { end: null, unit: 'never' }
+  if (number > 1e11) return { end: clamped(number), unit: 'epoch-milliseconds' }
+  if (number > 1e9) return { end: clamped(number * 1000), unit: 'epoch-seconds' }
+  return { end: clamped(now + number * 1000), unit: 'seconds' }
 }
 
+/** A number, or text of one; also as a duration in seconds (`3600s`, protocol buffers). */
 function numberOf(value: unknown): number | undefined {
-  const text = typeof value === 'string' ? value.trim() : undefined
+  const text =
+    typeof value === 'string' ? value.trim().replace(/(?<=\d) ?s(?:ec(?:onds)?)?$/i, '') : undefined
   const number = typeof value === 'number' ? value : text === undefined ? undefined : numberIn(text)
   return number === undefined || Number.isNaN(number) ? undefined : number
 }
@@ -76,21 +119,23 @@ function numberIn(text: string): number | undefined {
 const otherDate = /^(?:[a-z]{3,9},? (?:\d{1,2}[ -][a-z]{3}|[a-z]{3} \d{1,2})\b|\d{1,2}\/\d{1,2}\/\d{4} \d)/i
 
 /** A date, in UTC unless it says otherwise; `Date.parse` alone takes too much and means local time. */
-function dateOf(value: unknown): number | undefined {
+function dateOf(value: unknown): Read | undefined {
   if (typeof value !== 'string') return undefined
   const text = value.trim()
-  const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))? ?(Z|[+-]\d\d:?\d\d)?$/i.exec(text)
+  const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))? ?(Z|UTC|[+-]\d\d:?\d\d)?$/i.exec(
+    text,
+  )
   if (iso !== null) {
     const [, day, time = '00:00:00', zone = 'Z'] = iso
-    return validDate(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
+    return validDate(`${day}T${time}${zone.replace(/^UTC$/i, 'Z').replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
   }
   if (!otherDate.test(text)) return undefined
   return validDate(/(GMT|UTC|Z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text} GMT`)
 }
 
-function validDate(text: string): number | undefined {
-  const parsed = Date.parse(text)
-  return Number.isNaN(parsed) ? undefined : parsed
+function validDate(text: string): Read | undefined {
+  const end = Date.parse(text)
+  return Number.isNaN(end) ? undefined : { end, unit: 'iso8601' }
 }
 
 function clamped(milliseconds: number): number {
