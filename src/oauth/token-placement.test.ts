@@ -56,6 +56,45 @@ describe('R19 the token travels as the provider wants it', () => {
     expect(api.requests.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined])
   })
 
+  it('in a form body, over one that the caller put there (RFC 6750 section 2.2)', async () => {
+    const session = placed({ accessTokenFormParam: 'access_token' })
+    const form = new URLSearchParams({ a: 'b c', access_token: 'evil' })
+    const type = { 'content-type': 'Application/x-www-form-urlencoded; charset=utf-8' }
+    await session.fetch('/x', { method: 'POST', body: form })
+    await session.fetch('/x', { method: 'PUT', body: 'a=1&b=%C3%BC', headers: type })
+    await session.fetch('/x', { method: 'POST' })
+    await session.fetch(new Request(`${api.origin}/v1/y`, { method: 'POST', body: form }))
+    expect(api.requests.map(({ body }) => [...new URLSearchParams(body)].flat())).toEqual([
+      ['a', 'b c', 'access_token', 'canary-0'],
+      ['a', '1', 'b', 'ü', 'access_token', 'canary-0'],
+      ['access_token', 'canary-0'],
+      ['a', 'b c', 'access_token', 'canary-0'],
+    ])
+    for (const { headers } of api.requests) {
+      expect(headers['content-type']).toMatch(/^application\/x-www-form-urlencoded/)
+      expect(headers.authorization).toBeUndefined()
+    }
+    expect(form.get('access_token')).toBe('evil')
+  })
+
+  it.each<[string, RequestInit, string]>([
+    ['a GET', {}, ''],
+    ['JSON', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }, '{}'],
+    ['a plain text', { method: 'POST', body: 'a=b' }, 'a=b'],
+  ])('and in the header where there is no form: %s', async (_, init, body) => {
+    await placed({ accessTokenFormParam: 'access_token', accessTokenHeader: 'x-token' }).fetch('/x', init)
+    expect(api.requests[0]).toMatchObject({ body, headers: { 'x-token': 'canary-0' } })
+  })
+
+  it('a form leaves the token behind when it is redirected to another origin', async () => {
+    await using other = await startScriptedServer()
+    api.answer = () => ({ status: 307, headers: { location: `${other.origin}/y` } })
+    const session = placed({ accessTokenFormParam: 'access_token' })
+    await session.fetch('/x', { method: 'POST', body: new URLSearchParams({ a: 'b' }) })
+    expect(other.requests.map(({ body }) => body)).toEqual(['a=b'])
+    expect(JSON.stringify(other.requests)).not.toContain('canary')
+  })
+
   it.each<Partial<ProviderFacts>>([{ accessTokenHeader: 'x-token' }, { accessTokenQueryParam: 'token' }])(
     'and is withheld, renewed and repeated all the same: %j',
     async (facts) => {
