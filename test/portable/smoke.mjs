@@ -20,9 +20,12 @@ import {
   authorizationUrl,
   callbackState,
   discover,
+  fetchUserinfo,
   generateCodeChallenge,
   generateCodeVerifier,
+  idTokenClaims,
   introspectToken,
+  jwtBearerGrant,
   refreshTokenGrant,
   revokeToken,
 } from 'toolgrant/oauth'
@@ -135,6 +138,30 @@ const checks = {
     equal(error.error, 'invalid_grant')
   },
 
+  async 'the JWT bearer grant, signed with Web Crypto'({ origin, provider }) {
+    const { privateKey, publicKey } = await keyPair()
+    const tokenUrl = `${origin}/jwt-token?jwk=${encodeURIComponent(JSON.stringify(publicKey))}`
+    const robot = { clientId: 'robot', privateKey: { key: privateKey }, tokenEndpointAuthMethod: 'none' }
+    const tokens = await jwtBearerGrant({ ...provider, tokenUrl }, robot, { subject: 'ada' })
+    equal(tokens.accessToken, 'for-ada')
+  },
+
+  async 'a DPoP proof, with a key that was stored'({ origin, provider }) {
+    const { privateKey, publicKey } = await keyPair()
+    const stored = new TokenSet({ accessToken: 'bound', tokenType: 'DPoP', dpopKey: privateKey }).serialize()
+    const session = new Session(TokenSet.parse(stored), { provider })
+    const response = await session.fetch(`${origin}/proved?x=1`, { method: 'POST', body: 'hello' })
+    equal(response.status, 200)
+    equal((await response.json()).jkt, publicKey.x)
+  },
+
+  async 'userinfo, and who signed in'(scene) {
+    const { provider, client } = scene
+    const { tokens } = await signIn(scene, ['openid'])
+    equal((await idTokenClaims(provider, client, tokens)).sub, 'ada')
+    equal((await fetchUserinfo(provider, client, tokens)).sub, 'ada')
+  },
+
   async discovery({ origin }) {
     const metadata = await discover(origin)
     equal(metadata.tokenUrl ?? metadata.token_endpoint, `${origin}/token`)
@@ -176,6 +203,19 @@ async function signIn({ origin, provider, client, redirectUri }, scopes, changed
   const callback = await ask(origin, `/consent?url=${encodeURIComponent(url)}`)
   const kept = changed(JSON.parse(JSON.stringify(pending)))
   return { tokens: await authorizationCodeGrant(provider, us, kept, callback), pending }
+}
+
+/** As JWKs. */
+async function keyPair() {
+  const { privateKey, publicKey } = await crypto.subtle.generateKey(
+    { name: 'ECDSA', namedCurve: 'P-256' },
+    true,
+    ['sign', 'verify'],
+  )
+  const [signing, verifying] = await Promise.all(
+    [privateKey, publicKey].map((key) => crypto.subtle.exportKey('jwk', key)),
+  )
+  return { privateKey: signing, publicKey: verifying }
 }
 
 async function ask(origin, path) {
