@@ -11,6 +11,7 @@ import type {
 } from './behaviour.ts'
 import { type BrowserPage, consentAt, follow } from './browser.ts'
 import { Clients } from './clients.ts'
+import { Devices } from './device-grant.ts'
 import { type Grant, Grants } from './grants.ts'
 import { HttpListener } from './http-listener.ts'
 import { describeProvider, type ProviderOverrides } from './provider-description.ts'
@@ -67,7 +68,9 @@ export class AuthorizationServer {
     const secrets = new Secrets(seed)
     const clients = new Clients(secrets)
     const grants = new Grants(secrets, clock, behaviour)
-    return { issuer, secrets, clients, grants, behaviour, clock }
+    const devices = new Devices()
+    const usedAssertions = new Set<string>()
+    return { issuer, secrets, clients, grants, devices, usedAssertions, behaviour, clock }
   }
 
   /** Called by {@link startAuthorizationServer}; 0 takes any free port. */
@@ -134,6 +137,21 @@ export class AuthorizationServer {
   /** As {@link AuthorizationServer.consent}, then opens the callback and returns the page that it ends on. */
   async browse(authorizationUrl: string, decision?: ConsentDecision): Promise<BrowserPage> {
     return follow(await this.consent(authorizationUrl, decision))
+  }
+
+  /**
+   * Types the code of a device authorization, and decides. Default: approves.
+   *
+   * @throws {Error} when no device waits with that code.
+   */
+  decideDevice(userCode: string, decision: ConsentDecision = {}): void {
+    if (this.#state.devices.decide(userCode, decision)) return
+    throw new Error(`No device waits for a decision with the code ${userCode}.`)
+  }
+
+  /** The codes of the device authorizations that wait for a person. */
+  waitingDevices(): string[] {
+    return this.#state.devices.waiting(this.clock())
   }
 
   /**

@@ -1,4 +1,5 @@
 // How the simulated authorization server behaves: what a test chooses, and the defaults of a strict, rotating server.
+import type { JsonWebKey } from 'node:crypto'
 
 /** The endpoints that latency, scripts and counters know. `refresh` is the token endpoint with `grant_type=refresh_token`. */
 export type EndpointName =
@@ -8,6 +9,8 @@ export type EndpointName =
   | 'refresh'
   | 'revocation'
   | 'introspection'
+  | 'device'
+  | 'verification'
   | 'metadata'
   | 'jwks'
   | 'userinfo'
@@ -124,6 +127,14 @@ export interface ServerBehaviour {
     | ((request: ConsentRequest) => ConsentDecision | Promise<ConsentDecision>)
   /** The grants that are taken. Default: `authorization_code` and `refresh_token`. */
   grantTypes?: readonly GrantType[]
+  /** Names and passwords of those who may use the password grant. Default: nobody. */
+  passwords?: Readonly<Record<string, string>>
+  /** Audiences and resources that a token exchange may name; others are answered `invalid_target`. Default: any. */
+  audiences?: readonly string[]
+  /** Seconds that a device code lives. Default: 600. */
+  deviceSeconds?: number
+  /** Least seconds between two requests with a device code. Default: 5. */
+  deviceIntervalSeconds?: number
   /** The scopes that exist; others are answered `invalid_scope`. Default: any. */
   scopes?: readonly string[]
   /** Between scopes in requests. Default: one space; RFC 6749 section 3.3 knows no other. */
@@ -189,6 +200,8 @@ export interface RegisteredClient {
   tokenEndpointAuthMethod: 'client_secret_basic' | 'client_secret_post' | 'none'
   /** Compared exactly, but for the port of a loopback address (RFC 8252 section 7.3). Default: any. */
   redirectUris?: readonly string[]
+  /** What its JWT assertions are signed with (RFC 7523), as public JWKs. Default: none are believed. */
+  publicKeys?: readonly JsonWebKey[]
   /** The grants it may use (RFC 7591 section 2). Default: all that the server takes. */
   grantTypes?: readonly GrantType[]
 }

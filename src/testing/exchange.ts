@@ -73,12 +73,14 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * Parameters as RFC 6749 section 3.1 wants them: those without a value count as absent, and none may come twice.
+ * Parameters as RFC 6749 section 3.1 wants them: those without a value count as absent, and none may come twice but
+ * those that name targets (RFC 8693 section 2.1, RFC 8707 section 2), of which this has the first.
  */
 export function readParameters(search: URLSearchParams): Map<string, string> | Fault {
   const parameters = new Map<string, string>()
   for (const [name, value] of search) {
     if (value === '') continue
+    if (parameters.has(name) && (name === 'resource' || name === 'audience')) continue
     if (parameters.has(name))
       return { error: 'invalid_request', description: `the parameter ${name} comes twice` }
     parameters.set(name, value)

@@ -11,6 +11,8 @@ export interface Grant {
   readonly clientId: string
   readonly user: string
   readonly scopes: readonly string[]
+  /** Who acts in the user's name, where a token exchange said so. */
+  readonly actor?: string
   /** Why it is dead, if it is. */
   revoked?: 'reuse' | 'replay' | 'revoked' | 'outside'
 }
@@ -58,6 +60,8 @@ export interface IssuedTokens {
   asRequested: boolean
   grant: Grant
   nonce: string | undefined
+  /** Members of the answer that the grant itself adds or replaces. */
+  members?: Readonly<Record<string, unknown>>
 }
 
 /** What tests want to know of the client. */
@@ -122,9 +126,10 @@ export class Grants {
     clientId: string,
     user: string,
     scopes: readonly string[],
-    { renewable = true } = {},
+    { renewable = true, actor }: { renewable?: boolean; actor?: string | undefined } = {},
   ): IssuedTokens {
-    const grant: Grant = { id: this.#grants.length + 1, clientId, user, scopes }
+    const acted = actor === undefined ? {} : { actor }
+    const grant: Grant = { id: this.#grants.length + 1, clientId, user, scopes, ...acted }
     this.#grants.push(grant)
     const refreshToken = renewable ? this.#newRefreshToken(grant) : undefined
     return { ...this.#issue(grant, scopes, refreshToken), asRequested: true, nonce: undefined }

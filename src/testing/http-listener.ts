@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { AuthorizationEndpoint } from './authorization-endpoint.ts'
 import { type EndpointName, latencyOf, type ScriptedAnswer } from './behaviour.ts'
+import { deviceEndpoint, verificationPage } from './device-grant.ts'
 import { type Exchange, json, type Reply } from './exchange.ts'
 import { jwksEndpoint, metadataEndpoint, PATHS } from './metadata.ts'
 import type { RequestLog } from './request-log.ts'
@@ -10,6 +11,7 @@ import { apiEndpoint, userinfoEndpoint } from './resource-endpoints.ts'
 import { deliver, isCarriedOut, madeUpReply, type Script } from './script.ts'
 import {
   introspectionEndpoint,
+  readDeviceRequest,
   revocationEndpoint,
   type ServerState,
   tokenEndpoint,
@@ -105,6 +107,10 @@ export class HttpListener {
         return revocationEndpoint(this.#state, exchange)
       case 'introspection':
         return introspectionEndpoint(this.#state, exchange)
+      case 'device':
+        return deviceEndpoint(this.#state, readDeviceRequest(this.#state, exchange))
+      case 'verification':
+        return verificationPage(this.#state, exchange)
       case 'metadata':
         return metadataEndpoint(this.#state, exchange.url.pathname)
       case 'jwks':
@@ -129,7 +135,7 @@ function endpointAt(path: string): EndpointName | undefined {
 
 function methodsOf(endpoint: EndpointName): readonly string[] | undefined {
   if (endpoint === 'api') return undefined
-  if (endpoint === 'authorization' || endpoint === 'userinfo') return ['GET', 'POST']
+  if (['authorization', 'userinfo', 'verification'].includes(endpoint)) return ['GET', 'POST']
   return endpoint === 'metadata' || endpoint === 'jwks' ? ['GET', 'HEAD'] : ['POST']
 }
 

@@ -12,6 +12,8 @@ export const PATHS = {
   token: '/token',
   revocation: '/revoke',
   introspection: '/introspect',
+  device: '/device_authorization',
+  verification: '/device',
   userinfo: '/userinfo',
   jwks: '/jwks.json',
   api: '/api',
@@ -33,6 +35,9 @@ function oauthMetadata(state: ServerState) {
     token_endpoint: state.issuer() + PATHS.token,
     revocation_endpoint: state.issuer() + PATHS.revocation,
     introspection_endpoint: state.issuer() + PATHS.introspection,
+    ...(grantTypesOf(state.behaviour()).includes('urn:ietf:params:oauth:grant-type:device_code')
+      ? { device_authorization_endpoint: state.issuer() + PATHS.device }
+      : {}),
     response_types_supported: responseTypesOf(state.behaviour()),
     grant_types_supported: grantTypesOf(state.behaviour()),
     token_endpoint_auth_methods_supported: methods,

@@ -1,6 +1,6 @@
 // The simulated server as data for `defineProvider`: what a catalogue row would say of it.
 import type { Provider, ProviderDefinition } from '../providers/index.ts'
-import type { RegisteredClient, ServerBehaviour } from './behaviour.ts'
+import { grantTypesOf, type RegisteredClient, type ServerBehaviour } from './behaviour.ts'
 import { PATHS } from './metadata.ts'
 
 /** Members to add or replace; `undefined` removes one. */
@@ -15,6 +15,7 @@ export function describeProvider(
 ): ProviderDefinition {
   const members = {
     ...endpoints(url),
+    deviceAuthorizationUrl: takesDevices(behaviour) ? url + PATHS.device : undefined,
     id: 'simulated',
     name: 'Simulated provider',
     issParameterSupported: behaviour.issParameter ?? true,
@@ -30,6 +31,10 @@ export function describeProvider(
   }
   const entries = Object.entries(members).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as unknown as ProviderDefinition
+}
+
+function takesDevices(behaviour: ServerBehaviour): boolean {
+  return grantTypesOf(behaviour).includes('urn:ietf:params:oauth:grant-type:device_code')
 }
 
 function endpoints(url: string) {

@@ -40,6 +40,8 @@ const ENDPOINTS = [
   'refresh',
   'revocation',
   'introspection',
+  'device',
+  'verification',
   'metadata',
   'jwks',
   'userinfo',

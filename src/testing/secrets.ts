@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 
 /** What a made-up value is. The client id is not secret. */
-export type SecretKind = 'access' | 'refresh' | 'code' | 'secret' | 'client' | 'ticket'
+export type SecretKind = 'access' | 'refresh' | 'code' | 'secret' | 'client' | 'ticket' | 'device'
 
 /** Makes secrets and remembers them. */
 export class Secrets {

@@ -20,6 +20,7 @@ export function tokenAnswer(
     ...(tokens.refreshToken === undefined ? {} : { refresh_token: tokens.refreshToken }),
     ...scope(tokens, shape),
     ...(idToken === undefined ? {} : { id_token: idToken }),
+    ...tokens.members,
     ...shape.extra,
   }
   return encode(nest(rename(members, shape.aliases ?? {}), shape.path), shape)

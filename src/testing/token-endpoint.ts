@@ -1,6 +1,8 @@
 // The token, revocation and introspection endpoints. RFC 6749 sections 4.1.3, 5 and 6; RFC 7009; RFC 7662.
-import type { RegisteredClient, ServerBehaviour } from './behaviour.ts'
+import { grantTypesOf, type RegisteredClient, type ServerBehaviour } from './behaviour.ts'
 import type { Clients } from './clients.ts'
+import type { Devices } from './device-grant.ts'
+import { clientCredentials, jwtBearer, password, type TokenRequest, tokenExchange } from './direct-grants.ts'
 import {
   type Exchange,
   type Fault,
@@ -16,6 +18,8 @@ import { type IdTokenFacts, idToken } from './id-token.ts'
 import type { Secrets } from './secrets.ts'
 import { tokenAnswer, tokenRefusal } from './token-answer.ts'
 
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
 /** What the endpoints work on. */
 export interface ServerState {
   /** Where the server is, and what it calls itself. */
@@ -23,6 +27,9 @@ export interface ServerState {
   readonly secrets: Secrets
   readonly clients: Clients
   readonly grants: Grants
+  readonly devices: Devices
+  /** Issuer and `jti` of assertions that were believed once. */
+  readonly usedAssertions: Set<string>
   behaviour(): ServerBehaviour
   /** The server's clock: milliseconds since 1970. */
   clock(): number
@@ -31,9 +38,9 @@ export interface ServerState {
 /** Answers a token request. */
 export async function tokenEndpoint(state: ServerState, exchange: Exchange): Promise<Reply> {
   const behaviour = state.behaviour()
-  const tokens = redeem(state, exchange, behaviour)
+  const tokens = await redeem(state, exchange, behaviour)
   if (isFault(tokens)) return tokenRefusal(tokens, behaviour.tokenAnswer)
-  const openid = behaviour.openid === true && tokens.scopes.includes('openid')
+  const openid = behaviour.openid === true && tokens.scopes.includes('openid') && tokens.members === undefined
   const { accessToken, nonce } = tokens
   const facts = { user: tokens.grant.user, clientId: tokens.grant.clientId, accessToken, nonce }
   const signed = openid ? await signIdToken(state, facts) : undefined
@@ -49,28 +56,83 @@ export async function signIdToken(
   return state.secrets.remember(await idToken({ ...facts, ...here }, state.behaviour().idToken))
 }
 
-function redeem(state: ServerState, exchange: Exchange, behaviour: ServerBehaviour): IssuedTokens | Fault {
-  const request = authenticated(state, exchange, behaviour.tokenRequestFormat ?? 'form')
+async function redeem(
+  state: ServerState,
+  exchange: Exchange,
+  behaviour: ServerBehaviour,
+): Promise<IssuedTokens | Fault> {
+  const format = behaviour.tokenRequestFormat ?? 'form'
+  const unproved = assertionRequest(exchange, format)
+  if (unproved !== undefined && takes(behaviour, JWT_BEARER)) return jwtBearer(state, unproved, undefined)
+  const request = authenticated(state, exchange, format)
   if (isFault(request)) return request
   const { client, parameters } = request
-  switch (parameters.get('grant_type')) {
-    case undefined:
-      return missing('grant_type')
+  const grant = parameters.get('grant_type')
+  if (grant === undefined) return missing('grant_type')
+  const isKnown = takes(behaviour, grant)
+  if (!isKnown)
+    return {
+      error: 'unsupported_grant_type',
+      description: `supported: ${grantTypesOf(behaviour).join(', ')}`,
+    }
+  if (client.grantTypes?.some((one) => one === grant) === false)
+    return { error: 'unauthorized_client', description: 'the client is not registered for this grant' }
+  return byGrant(state, { client, parameters, exchange }, grant)
+}
+
+function byGrant(
+  state: ServerState,
+  request: TokenRequest,
+  grant: string,
+): IssuedTokens | Fault | Promise<IssuedTokens | Fault> {
+  const { client, parameters } = request
+  switch (grant) {
     case 'authorization_code':
       if (!parameters.has('code')) return missing('code')
       return state.grants.redeemCode(client.clientId, parameters)
     case 'refresh_token': {
       const token = parameters.get('refresh_token')
       if (token === undefined) return missing('refresh_token')
-      const scopes = parameters.get('scope')?.split(behaviour.scopeSeparator ?? ' ')
+      const scopes = parameters.get('scope')?.split(state.behaviour().scopeSeparator ?? ' ')
       return state.grants.refresh(client.clientId, token, scopes)
     }
+    case 'client_credentials':
+      return clientCredentials(state, request)
+    case 'password':
+      return password(state, request)
+    case JWT_BEARER:
+      return jwtBearer(state, parameters, client)
+    case 'urn:ietf:params:oauth:grant-type:token-exchange':
+      return tokenExchange(state, request)
+    case 'urn:ietf:params:oauth:grant-type:device_code': {
+      const code = parameters.get('device_code')
+      return code === undefined ? missing('device_code') : state.devices.poll(state, client.clientId, code)
+    }
     default:
-      return {
-        error: 'unsupported_grant_type',
-        description: 'authorization_code and refresh_token are supported',
-      }
+      return { error: 'unsupported_grant_type', description: 'it is no grant of the token endpoint' }
   }
+}
+
+function takes(behaviour: ServerBehaviour, grant: string): boolean {
+  return grantTypesOf(behaviour).some((one) => one === grant)
+}
+
+/** RFC 7521 section 4.1: with an assertion as the grant, the client need not prove itself besides. */
+function assertionRequest(
+  exchange: Exchange,
+  format: 'form' | 'json',
+): ReadonlyMap<string, string> | undefined {
+  const parameters = readBody(exchange, format)
+  if (isFault(parameters) || parameters.get('grant_type') !== JWT_BEARER) return undefined
+  const isProved = exchange.headers.authorization !== undefined || parameters.has('client_id')
+  return isProved ? undefined : parameters
+}
+
+/** A device authorization request: the client proves itself as at the token endpoint (RFC 8628 section 3.1). */
+export function readDeviceRequest(state: ServerState, exchange: Exchange): AuthenticatedRequest | Fault {
+  if (!takes(state.behaviour(), 'urn:ietf:params:oauth:grant-type:device_code'))
+    return { error: 'unauthorized_client', description: 'there is no device grant' }
+  return authenticated(state, exchange, 'form')
 }
 
 /** RFC 7009: any token that is not the client's own, or not known, is a success. */
