@@ -253,7 +253,8 @@ function hooksFor({ name, endpoint = 'tokenUrl' }: EndpointRequest, hooks: Hooks
 /** A client that authenticates in a JSON body sends one; endpoints beside the token endpoint take a form. */
 function requestFormat(registration: Registration, endpoint: MtlsEndpoint): RequestFormat {
   if (endpoint !== 'tokenUrl') return 'form'
-  const { tokenRequestFormat } = registration.provider
-  if (tokenRequestFormat !== undefined) return tokenRequestFormat
+  const { provider, client } = registration
+  if (provider.tokenRequestFormat !== undefined) return provider.tokenRequestFormat
+  if (client.authenticate !== undefined) return 'form'
   return clientAuthenticationMethod(registration) === 'json_body' ? 'json' : 'form'
 }
