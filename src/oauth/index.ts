@@ -18,6 +18,7 @@ export {
   type RegistrationSource,
 } from './client.ts'
 export type { ClientCredentialsOptions } from './client-credentials.ts'
+export type { ClientMetadataDocument } from './client-metadata.ts'
 export type { DeviceAuthorization, DeviceAuthorizationOptions, DeviceCodeOptions } from './device.ts'
 export type { IssuerMetadata } from './discovery.ts'
 export type { EndSessionOptions } from './end-session.ts'
@@ -75,6 +76,18 @@ export {
   refreshingTokens,
   repeatingTokens,
 } from './refreshing-tokens.ts'
+export type { ClientMetadata } from './registered-metadata.ts'
+export {
+  type ClientRegistration,
+  clientMetadataDocument,
+  deleteRegistration,
+  fetchClientMetadata,
+  type RegistrationOptions,
+  readRegistration,
+  registerClient,
+  registeredClient,
+  updateRegistration,
+} from './registration.ts'
 export { type ClientEntry, registrations } from './registrations.ts'
 export type { EndpointOptions, ExtraParams, RequestOptions } from './request-options.ts'
 export { type RevocationOptions, revokeToken } from './revocation.ts'

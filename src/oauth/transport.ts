@@ -26,7 +26,7 @@ export interface Exchange {
   /** What for: `token`, `refresh`, `revocation`, `discovery`, for messages. */
   what: string
   url: string
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   headers: Record<string, string>
   body?: string
 }
