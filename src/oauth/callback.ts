@@ -170,11 +170,12 @@ function sameText(left: string, right: string): boolean {
   return difference === 0
 }
 
-/** RFC 9207 section 2.4: an `iss` that is present must match; a promised one must be present. */
+/** RFC 9207 section 2.4: an `iss` that is present must match; a promised one must be present, unless an id_token says it. */
 function assertIssuer(parameters: URLSearchParams, pending: PendingAuthorization, provider: Provider): void {
   const issuer = parameters.get('iss')
   if (issuer === null) {
-    if (provider.issParameterSupported !== true) return
+    const named = parameters.has('id_token') && pending.responseType?.includes('id_token') === true
+    if (provider.issParameterSupported !== true || named) return
     throw new CallbackError(
       'issuer_mismatch',
       `${provider.id} promises iss in the callback, and it is missing. It was not used.`,

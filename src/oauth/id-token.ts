@@ -125,7 +125,7 @@ export async function assertFrontChannelIdToken(
   const sender = { ...options, fetch: options.fetch ?? client.fetch }
   const state = isHmac(parsed.alg)
     ? await hmacStateOf(client, idToken, parsed.alg)
-    : await signatureState({ who: provider.id, url }, idToken, sender)
+    : await signatureState({ who: provider.id, url }, idToken, sender, 0) // it came with the right state
   if (state !== 'good') throw invalid(provider, signatureProblem(state))
 }
 

@@ -36,6 +36,7 @@ export async function signedParameters(
     what: 'a signed answer (JARM)',
     audience: pending.clientId,
     required: ['exp', 'iss', 'aud'],
+    patienceMs: 0, // who knows the state may make us ask for newer keys
   }
   try {
     const { claims } = await verifyJwt(resolved, response, expected, options)

@@ -26,6 +26,8 @@ export interface JwtExpectation {
   optional?: readonly ('iss' | 'aud')[] | undefined
   /** The key of an HMAC (`HS256`), which `algorithms` must name too. Secret. */
   clientSecret?: string | undefined
+  /** How often newer keys may be asked for because of such a JWT, in milliseconds. Default 30 000. */
+  patienceMs?: number | undefined
 }
 
 /** A JWT, taken apart. Nothing of it has been checked. */
@@ -74,7 +76,7 @@ export async function verifyJwt(
   if (problem !== undefined) throw refused(provider, expected, problem)
   const state = isHmac(parsed.alg)
     ? await hmacState(jwt, parsed.alg, expected.clientSecret ?? '')
-    : await signatureState(await keySource(provider, options), jwt, options)
+    : await signatureState(await keySource(provider, options), jwt, options, expected.patienceMs)
   if (state !== 'good') throw refused(provider, expected, signatureProblems[state])
   return parsed
 }
