@@ -150,15 +150,6 @@ function unboundDeviation({ tokenType }: TokenAnswer, { dpopKey, previous }: Bin
   return [{ code: 'token_type', member: 'token_type', found: 'Bearer' }]
 }
 
-/**
- * The tokens of a strict mismatch (R9), for who renews by itself: the refresh token that was sent is spent, so what came
- * for it is kept, and the difference is data (`missingScopes`, `addedScopes`). Throws any other error.
- */
-export function mismatchedTokens(error: unknown): TokenSet {
-  if (error instanceof ScopeMismatchError && error.tokens instanceof TokenSet) return error.tokens
-  throw error
-}
-
 /** R9: nothing is lost, the tokens are in the error. */
 function assertScopes(provider: Provider, tokens: TokenSet): void {
   const { missingScopes: missing, addedScopes: added } = tokens

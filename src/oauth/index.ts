@@ -23,7 +23,6 @@ export type { DeviceAuthorization, DeviceAuthorizationOptions, DeviceCodeOptions
 export type { IssuerMetadata } from './discovery.ts'
 export type { EndSessionOptions } from './end-session.ts'
 export { canRevoke, discover, discoverProtectedResource, resolveEndpoints } from './endpoints.ts'
-export { mismatchedTokens } from './grant.ts'
 export {
   backchannelAuthentication,
   backchannelGrant,
@@ -67,7 +66,7 @@ export { introspectToken, probeAccessToken, probeProvider } from './probes.ts'
 export type { ProtectedResource, ProtectedResourceOptions } from './protected-resource.ts'
 export type { ProbeOptions, ProviderProbe } from './provider-probe.ts'
 export { type RefreshOptions, refreshTokenGrant } from './refresh.ts'
-export { isGrantDead, isTransient, refreshFailure } from './refresh-failure.ts'
+export { isGrantDead, isTransient, mismatchedTokens, refreshFailure } from './refresh-failure.ts'
 export {
   leewayOf,
   plainTokens,

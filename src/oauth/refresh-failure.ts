@@ -5,18 +5,18 @@ import {
   InvalidResponseError,
   NetworkError,
   RefreshFailedError,
+  ScopeMismatchError,
   TimeoutError,
   TokenEndpointError,
 } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
-import type { TokenSet } from './token-set.ts'
+import { TokenSet } from './token-set.ts'
 
 /** `invalid_grant` in the words of RFC 6749, OpenID Connect, GitHub, Slack, HubSpot and others, without joints. */
 const deadGrant = new Set([
   ...['invalidgrant', 'badrefreshtoken', 'invalidrefreshtoken', 'refreshtokenexpired', 'expiredrefreshtoken'],
   ...['refreshtokenrevoked', 'tokenrevoked', 'tokenexpired', 'expiredtoken', 'invalidcode', 'badauthcode'],
   ...['badverificationcode', 'badauthorizationcode', 'codealreadyused', 'codeexpired', 'expiredcode'],
-  ...['interactionrequired', 'loginrequired', 'consentrequired'],
 ])
 
 /** Errors that pass, whatever the HTTP status beside them. */
@@ -86,4 +86,13 @@ export function isTransient(error: unknown): boolean {
     error instanceof InvalidResponseError &&
     ['response_not_oauth', 'response_truncated', 'response_too_large'].includes(error.code)
   )
+}
+
+/**
+ * The tokens of a strict mismatch (R9), for who renews by itself: the refresh token that was sent is spent, so what came
+ * for it is kept, and the difference is data (`missingScopes`, `addedScopes`). Throws any other error.
+ */
+export function mismatchedTokens(error: unknown): TokenSet {
+  if (error instanceof ScopeMismatchError && error.tokens instanceof TokenSet) return error.tokens
+  throw error
 }

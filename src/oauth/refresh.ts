@@ -4,7 +4,6 @@ import { RefreshFailedError } from '../errors.ts'
 import { joinScopes, type Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
-import { grantTokens } from './grant.ts'
 import type { EndpointOptions } from './request-options.ts'
 import type { LibraryCall } from './token-endpoint.ts'
 import type { TokenSet } from './token-set.ts'
@@ -44,6 +43,7 @@ export async function refreshTokenGrant(
   const { refreshUrl } = resolved
   const target = refreshUrl === undefined ? resolved : { ...resolved, tokenUrl: refreshUrl }
   const { idTokenAfterRefresh } = await import('./id-token.ts')
+  const { grantTokens } = await import('./grant.ts')
   return grantTokens(
     target,
     client,
