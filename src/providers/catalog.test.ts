@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../errors.ts'
 import { ALIASES, CATALOG } from './catalog.ts'
 import { hostKind } from './host.ts'
-import { type ProviderId, provider, providers } from './index.ts'
+import { type ProviderId, provider, providers, resolveVariables } from './index.ts'
 
 describe('provider', () => {
   it('finds a row by id and always returns the same frozen object', async () => {
@@ -156,6 +156,24 @@ describe('the catalogue', () => {
       .map(([id, row]) => [id, (row.refreshTokenIdleSeconds ?? 0) / 86_400])
     expect(Object.fromEntries(days)).toEqual({ github: 183, google: 180, microsoft: 90 })
     expect(CATALOG.google.refreshTokenTestingSeconds).toBe(604_800)
+  })
+
+  it('pins where devices ask, where sessions end, and how id_tokens are signed', async () => {
+    const devices = Object.entries(CATALOG).flatMap(([id, row]) =>
+      row.deviceAuthorizationUrl === undefined ? [] : [[id, new URL(row.deviceAuthorizationUrl).host]],
+    )
+    expect(Object.fromEntries(devices)).toEqual({
+      discord: 'discord.com',
+      github: 'github.com',
+      google: 'oauth2.googleapis.com',
+      microsoft: 'login.microsoftonline.com',
+      zoom: 'zoom.us',
+    })
+    const microsoft = resolveVariables(await provider('microsoft'), { tenant: 'contoso.example' })
+    expect(microsoft.endSessionUrl).toBe(
+      'https://login.microsoftonline.com/contoso.example/oauth2/v2.0/logout',
+    )
+    for (const row of [CATALOG.google, CATALOG.microsoft]) expect(row.idTokenSigningAlgs).toEqual(['RS256'])
   })
 
   it('pins what is special about single rows', () => {

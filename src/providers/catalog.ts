@@ -21,6 +21,8 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     authorizationUrl: 'https://discord.com/oauth2/authorize',
     tokenUrl: 'https://discord.com/api/oauth2/token',
     revocationUrl: 'https://discord.com/api/oauth2/token/revoke',
+    // Documented for games; clients that Discord did not approve may be refused.
+    deviceAuthorizationUrl: 'https://discord.com/api/v10/oauth2/device/authorize',
     userinfoUrl: 'https://discord.com/api/v10/users/@me',
     defaultScopes: ['identify'],
     pkce: 'supported',
@@ -33,6 +35,7 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     quirks: ['revocation-ends-all'],
     sources: [
       'https://github.com/discord/discord-api-docs/pull/7879',
+      'https://docs.discord.com/developers/discord-social-sdk/development-guides/account-linking-on-consoles',
       'nango',
       'grant',
       'arctic',
@@ -146,6 +149,7 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     userinfoUrl: 'https://openidconnect.googleapis.com/v1/userinfo',
     jwksUrl: 'https://www.googleapis.com/oauth2/v3/certs',
     issuer: 'https://accounts.google.com',
+    idTokenSigningAlgs: ['RS256'],
     defaultScopes: ['openid', 'email', 'profile'],
     pkce: 'supported',
     tokenEndpointAuthMethod: 'client_secret_post',
@@ -162,6 +166,7 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     sources: [
       'https://developers.google.com/identity/protocols/oauth2#expiration',
       'https://developers.google.com/identity/protocols/OAuth2WebServer',
+      'https://accounts.google.com/.well-known/openid-configuration',
       'nango',
       'grant',
       'arctic',
@@ -273,10 +278,12 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     authorizationUrl: 'https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize',
     tokenUrl: 'https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token',
     deviceAuthorizationUrl: 'https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode',
+    endSessionUrl: 'https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout',
     userinfoUrl: 'https://graph.microsoft.com/v1.0/me',
     jwksUrl: 'https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys',
     issuer: 'https://login.microsoftonline.com/{tenant}/v2.0',
     issuerVaries: true,
+    idTokenSigningAlgs: ['RS256'],
     defaultScopes: ['openid', 'profile', 'offline_access', 'User.Read'],
     pkce: 'supported',
     tokenEndpointAuthMethod: 'client_secret_post',
@@ -299,6 +306,7 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     sources: [
       'https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens',
       'https://learn.microsoft.com/azure/active-directory/develop/v2-oauth2-auth-code-flow',
+      'https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc',
       'nango',
       'grant',
       'arctic',
@@ -476,6 +484,8 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     authorizationUrl: 'https://zoom.us/oauth/authorize',
     tokenUrl: 'https://zoom.us/oauth/token',
     revocationUrl: 'https://zoom.us/oauth/revoke',
+    // For apps that are not in the marketplace, with "Use App on Device" switched on.
+    deviceAuthorizationUrl: 'https://zoom.us/oauth/devicecode',
     userinfoUrl: 'https://api.zoom.us/v2/users/me',
     defaultScopes: ['user:read:user'],
     pkce: 'supported',
@@ -487,6 +497,7 @@ export const CATALOG: Readonly<Record<ProviderId, Row>> = {
     apiHosts: ['*.zoom.us', 'zoom.us'],
     tokenFields: ['api_url'],
     sources: [
+      'https://developers.zoom.us/changelog/platform/support-for-the-oauth-2.0-device-authorization-grant',
       'https://devsupport.zoom.us/hc/en-us/articles/360060332931-Extending-the-expiration-for-an-OAuth-access-token',
       'nango',
       'grant',
