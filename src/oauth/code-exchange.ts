@@ -9,6 +9,7 @@ import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
 import { grantTokens } from './grant.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
+import { hasQuirk } from './quirk.ts'
 import { parametersOf, type RequestOptions } from './request-options.ts'
 import { withResources } from './resource-indicators.ts'
 import type { LibraryCall } from './token-endpoint.ts'
@@ -91,8 +92,10 @@ function codeRequest(
   options: AuthorizationCodeOptions,
 ) {
   const resources = options.resources ?? pending.resources ?? []
+  // Dropbox Sign, VK ID, Follow Up Boss.
+  const state = hasQuirk(provider, 'state-in-token-request') ? { state: pending.state } : {}
   const additionalParameters = withResources(
-    parametersOf(provider.tokenParams, options.extraParams),
+    parametersOf(provider.tokenParams, state, options.extraParams),
     resources,
   )
   return ({ library, server, client, authentication, options: callOptions }: LibraryCall) =>
