@@ -80,6 +80,9 @@ function placesOf(callback: Callback): Places {
   const query = before.slice(before.indexOf('?') + 1)
   if (query.includes('=')) return { query: new URLSearchParams(query), fragment }
   if (isAnswer(fragment)) return { query: nothing, fragment }
+  const [, code, state] = /^([^\s#]{4,})#([^\s#]{8,})$/.exec(text) ?? [] // as Anthropic's page shows it, to be copied
+  if (code !== undefined && state !== undefined)
+    return { query: new URLSearchParams({ code, state }), fragment: nothing }
   throw new CallbackError(
     'callback_invalid',
     'This is not a redirected URL: it has no parameters. Paste the whole address, from http to the end.',

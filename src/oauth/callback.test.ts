@@ -49,6 +49,17 @@ describe('R3 a callback is read', () => {
     ['path and query', `/callback?code=c-1&${state}`],
     ['a pasted URL with white space around', ` http://127.0.0.1:4711/callback?code=c-1&${state}\n`],
     ['an address without a scheme', `localhost:4711/callback?code=c-1&${state}`],
+    ['a URL broken over two lines', `http://127.0.0.1:4711/callback?code=c-1\r\n   &${state}`],
+    ['a URL in quotes', `"http://127.0.0.1:4711/callback?code=c-1&${state}"`],
+    ['a URL in angle brackets', `<http://127.0.0.1:4711/callback?code=c-1&${state}>`],
+    ['a URL out of the source of a page', `http://127.0.0.1:4711/callback?code=c-1&amp;${state}`],
+    ['the same with numbers', `?code=c-1&#38;${state}&#x26;x=1`],
+    ['a URL encoded once more', encodeURIComponent(`http://127.0.0.1:4711/callback?code=c-1&${state}`)],
+    ['a query encoded once more', encodeURIComponent(`code=c-1&${state}`)],
+    ['a code by another name (Alipay)', `?app_id=7&auth_code=c-1&${state}`],
+    ['a code by another name (DingTalk)', `?authCode=c-1&${state}`],
+    ['a code that comes under two names (TikTok)', `?auth_code=c-1&code=c-1&${state}`],
+    ['a code beside an error code that is none', `?code=c-1&error_code=0&error_message=&${state}`],
     ['an empty error', `?code=c-1&${state}&error=&error_description=`],
     ['unknown parameters, even doubled', `?code=c-1&${state}&authuser=0&x=1&x=2&scope=read`],
     ['the right issuer', `?code=c-1&${state}&iss=https%3A%2F%2Fas.example`],
@@ -58,6 +69,11 @@ describe('R3 a callback is read', () => {
     ],
   ])('from %s', (_, callback) => {
     expect(read(callback)).toEqual({ code: 'c-1', extra: {} })
+  })
+
+  it('as code and state, which is how some pages show them to be copied', () => {
+    expect(read(' 4/0AbCd#canary-state-1\n').code).toBe('4/0AbCd')
+    expect(() => read('4/0AbCd#canary-state-2')).toThrow(expect.objectContaining({ code: 'state_mismatch' }))
   })
 
   it('decodes the code once', () => {
@@ -80,6 +96,8 @@ describe('a callback is refused', () => {
     ['R3 with two states', `?code=c&${state}&${state}`, 'duplicate_parameter'],
     ['R3 with two codes', `?code=c&code=d&${state}`, 'duplicate_parameter'],
     ['R3 with the same code twice', `?code=c&code=c&${state}`, 'duplicate_parameter'],
+    ['R3 with two codes of another name', `?auth_code=c&auth_code=d&${state}`, 'duplicate_parameter'],
+    ['R3 that is signed, which takes keys', `?response=a.b.c`, 'response_mode_mismatch'],
     ['R3 with two issuers', `?code=c&iss=a&iss=b&${state}`, 'duplicate_parameter'],
     ['R3 with two errors', `?error=a&error=b&${state}`, 'duplicate_parameter'],
     [
@@ -187,6 +205,21 @@ describe('P15 a callback with an error', () => {
     )
   })
 
+  it.each([
+    ['Facebook', '?error_code=1349048&error_message=No', '1349048', 'No'],
+    [
+      'Facebook, in full',
+      '?error_reason=user_denied&error=access_denied&error_description=No',
+      'access_denied',
+      'No',
+    ],
+    ['TikTok', '?errCode=-2&error_type=access_denied', '-2', undefined],
+  ])('is understood in the words of %s', (_, callback, error, errorDescription) => {
+    const reading = () => read(`${callback}&${state}`)
+    expect(reading).toThrow(AuthorizationDeniedError)
+    expect(reading).toThrow(expect.objectContaining({ error, errorDescription }))
+  })
+
   it('has its text quoted in the message', () => {
     const text = encodeURIComponent('line\n\u001b[31mred\u202e')
     const reading = () => read(`?error=x&error_description=${text}&${state}`)
@@ -211,6 +244,11 @@ describe('the state of a callback', () => {
     ['an empty one', '?state=&code=c', undefined],
     ['two', '?state=a&state=b', undefined],
     ['two that agree', '?state=a&state=a', undefined],
+    ['in a fragment', 'https://x.example/cb#state=a&code=c', 'a'],
+    ['in a signed answer', `?response=e30.${btoa('{"state":"a"}')}.x`, 'a'],
+    ['in two signed answers', `?response=e30.${btoa('{"state":"a"}')}.x&response=y`, undefined],
+    ['in a signed answer that is none', '?response=x', undefined],
+    ['a number in a signed answer', `?response=e30.${btoa('{"state":7}')}.x`, undefined],
   ])('%s', (_, callback, expected) => {
     expect(callbackState(callback)).toBe(expected)
   })

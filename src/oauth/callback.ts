@@ -106,14 +106,37 @@ export function assertAnswer(
   pending: PendingAuthorization,
   parameters: URLSearchParams,
   options: Pick<RequestOptions, 'now'>,
-  names: readonly string[] = ['code'],
+  names: readonly string[] = codeNames,
 ): void {
   const single = [...names, 'iss', 'error', 'error_description', ...(provider.callbackParams ?? [])]
   assertSingle(parameters, single)
   assertInTime(pending, options)
   assertIssuer(parameters, pending, provider)
-  const error = parameters.get('error')
-  if (error) throw denied(provider, error, parameters)
+  const error = firstOf(parameters, ['error'])
+  if (error !== undefined) throw denied(provider, error, parameters)
+  if (firstOf(parameters, [...names]) !== undefined) return
+  const code = firstOf(parameters, errorNames)
+  if (code !== undefined) throw denied(provider, code, parameters)
+}
+
+/** Where a code is. `auth_code`: Alipay, TikTok for Business; `authCode`: DingTalk. */
+const codeNames = ['code', 'auth_code', 'authCode']
+
+/** How providers say no that do not know `error` (Facebook, TikTok and others), where there is nothing else. */
+const errorNames = ['error_code', 'errorCode', 'errCode', 'errcode', 'error_type', 'error_reason']
+const descriptionNames = [
+  'error_description',
+  'error_message',
+  'errorMessage',
+  'error_msg',
+  'errMsg',
+  'errmsg',
+]
+
+/** The first of these parameters that says something; `0` is no error. */
+function firstOf(parameters: URLSearchParams, names: readonly string[]): string | undefined {
+  const values = names.map((name) => parameters.get(name))
+  return values.find((value): value is string => value !== null && value !== '' && value !== '0')
 }
 
 function answerIn(
@@ -123,8 +146,8 @@ function answerIn(
   options: Pick<RequestOptions, 'now'>,
 ): CallbackAnswer {
   assertAnswer(provider, pending, parameters, options)
-  const code = parameters.get('code')
-  if (code) return { code, extra: keptParameters(provider, parameters) }
+  const code = firstOf(parameters, codeNames)
+  if (code !== undefined) return { code, extra: keptParameters(provider, parameters) }
   throw new CallbackError(
     'code_missing',
     'The callback has neither a code nor an error. Paste the whole redirected URL.',
@@ -212,7 +235,7 @@ function siteOf(url: string | undefined): string | undefined {
 }
 
 function denied(provider: Provider, error: string, parameters: URLSearchParams): AuthorizationDeniedError {
-  return new AuthorizationDeniedError(provider.id, error, parameters.get('error_description') || undefined)
+  return new AuthorizationDeniedError(provider.id, error, firstOf(parameters, descriptionNames))
 }
 
 /** Those that the provider row lists (P29). */
