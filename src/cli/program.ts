@@ -160,6 +160,16 @@ function addConnections(program: Command, act: Act): void {
     .option('--https', 'listen with https, for providers that demand it')
     .option('--no-https', 'listen with http, whatever the configuration says')
     .option('--paste', 'read the address that the browser ends at from standard input')
+    .addOption(
+      new Option('--device', 'ask by a short code, for a browser on any other device (RFC 8628)').conflicts([
+        'paste',
+        'port',
+        'responseMode',
+        'authorizationDetails',
+      ]),
+    )
+    .option('--qr', 'with --device: draw a QR code of the address even where this looks like no terminal')
+    .option('--no-qr', 'with --device: draw none')
     .option('--resource <uri>', 'what the token is for (RFC 8707); may be repeated', collect)
     .option('--authorization-details <json>', 'what is asked for in detail (RFC 9396), a JSON list')
     .addOption(
@@ -173,6 +183,7 @@ function addConnections(program: Command, act: Act): void {
       example(
         'toolgrant connect github --scopes "repo read:user"',
         'toolgrant connect google --account work --no-browser',
+        'toolgrant connect github --device',
       ),
     )
     .action(act(async () => (await import('./commands/connect.ts')).connect))

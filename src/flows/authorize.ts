@@ -2,12 +2,15 @@
 // RFC 8252 section 7.3.
 import type { Client, TokenSet } from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
-import type { FlowRequest } from './flow.ts'
+import type { Flow, FlowRequest } from './flow.ts'
 import { loopback } from './loopback.ts'
 import type { LoopbackOptions } from './loopback-options.ts'
 
 /** Options of {@link authorize}: what to ask for, and how to listen. */
-export interface AuthorizeOptions extends LoopbackOptions, Omit<FlowRequest, 'registration'> {}
+export interface AuthorizeOptions extends LoopbackOptions, Omit<FlowRequest, 'registration'> {
+  /** How to ask, such as `device()`. Default: `loopback` with these options. */
+  flow?: Flow | undefined
+}
 
 /**
  * Asks a person for consent in their browser and resolves with the token set.
@@ -20,6 +23,7 @@ export async function authorize(
   client: Client,
   options: AuthorizeOptions = {},
 ): Promise<TokenSet> {
-  const flow = await loopback(options).start({ ...options, registration: { provider, client } })
-  return flow.result()
+  const { flow = loopback(options), ...request } = options
+  const started = await flow.start({ ...request, registration: { provider, client } })
+  return started.result()
 }

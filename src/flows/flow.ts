@@ -59,7 +59,7 @@ export interface Flow {
 export interface StartedFlow {
   /** Send the person here. It carries the state of this flow: show it to this person only. */
   readonly url: string
-  /** Exactly what was sent, real port included. */
+  /** Exactly what was sent, real port included. Empty where nothing comes back here (device flow). */
   readonly redirectUri: string
   /** The scopes asked for. */
   readonly scopes: readonly string[]
@@ -104,6 +104,8 @@ export type FlowEvent =
   | { type: 'register-hint'; provider: string; redirectUri: string; registerUrl?: string }
   /** `expiresAt`: until when the provider takes the URL, where the request was pushed. */
   | { type: 'authorize-url'; provider: string; url: string; expiresAt?: Date }
+  /** A device flow: what the person types where; `completeUrl` has the code in it. */
+  | { type: 'device-code'; provider: string; userCode: string; url: string; completeUrl?: string }
   | { type: 'browser-failed'; provider: string; message: string }
   | { type: 'waiting'; provider: string; timeoutMs: number }
   /** A callback that must not be used arrived; the flow keeps waiting. */

@@ -1,5 +1,6 @@
 // toolgrant/flows: how a person consents. The loopback flow needs Node; importing this folder loads nothing of it.
 export { type AuthorizeOptions, authorize } from './authorize.ts'
+export { type DeviceFlow, type DeviceFlowOptions, device, type StartedDeviceFlow } from './device.ts'
 export { escapeHtml } from './escape-html.ts'
 export type { Flow, FlowEvent, FlowListener, FlowRequest, StartedFlow } from './flow.ts'
 export { defaultFlowTimeoutMs, defaultHttpsPort, loopback } from './loopback.ts'

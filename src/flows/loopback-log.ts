@@ -35,6 +35,8 @@ function textOf(
       }`
     case 'authorize-url':
       return `To connect ${name}, open${within(event.expiresAt)}:\n\n  ${event.url}\n`
+    case 'device-code':
+      return `To connect ${name}, open on any device:\n\n  ${event.url}\n\nand type the code ${event.userCode}\n`
     case 'browser-failed':
       return `The browser could not be opened (${event.message}). Open the address above yourself.`
     case 'waiting':

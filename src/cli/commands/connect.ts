@@ -13,6 +13,7 @@ import type { Provider } from '../../providers/index.ts'
 import type { Connection, ConnectionAddress, Vault } from '../../vault/index.ts'
 import { connectionRecord } from '../connection-record.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
+import { consentByDevice } from '../device-consent.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { printable } from '../output.ts'
 import { readPastedAddresses } from '../pasted-address.ts'
@@ -28,6 +29,10 @@ export interface ConnectOptions extends AddressOptions {
   /** Whether to open the browser; absent: where a person is likely to sit. */
   browser?: boolean
   paste?: boolean
+  /** RFC 8628 instead of a browser here. */
+  device?: boolean
+  /** Whether to draw a QR code; absent: where there is room. */
+  qr?: boolean
   /** RFC 8707. */
   resource?: readonly string[]
   /** RFC 9396, as JSON. */
@@ -64,17 +69,13 @@ export async function connectProvider(
   const { provider } = registration
   const before = await scopesGranted(vault, address)
   const wanted = options.scopes ?? config.scopes(provider.id) ?? provider.defaultScopes ?? []
-  const callback = registration.client.redirectUri === undefined ? config.callback : {}
-  let answered = false
-  const onEvent = (event: FlowEvent) => {
-    answered ||= event.type === 'code-received'
-    tell(context, event)
-  }
-  const flow = loopback({ ...listening(callback, options), onEvent })
+  const scopes = options.only ? wanted : [...new Set([...before, ...wanted])]
+  if (provider.refresh === 'client-credentials')
+    return connectOurselves(context, vault, registration, { address, scopes, before, options })
   const saved = Promise.withResolvers<Connection>()
-  const started = await flow.start({
+  const request: FlowRequest = {
     registration,
-    scopes: options.only ? wanted : [...new Set([...before, ...wanted])],
+    scopes,
     resources: options.resource,
     authorizationDetails: detailsIn(options.authorizationDetails),
     responseMode: options.responseMode,
@@ -85,11 +86,51 @@ export async function connectProvider(
     save: async (tokens) => {
       saved.resolve(await vault.save(address, tokens))
     },
-  })
-  await waitForPerson(context, started, options, () => answered)
+  }
+  const callback = registration.client.redirectUri === undefined ? config.callback : {}
+  const started = options.device
+    ? await consentByDevice(context, request, options.qr)
+    : await consentByBrowser(context, request, listening(callback, options), options)
   const connection = await saved.promise
   tellOutcome(context, provider, connection, { before, asked: started.scopes })
   return connection
+}
+
+/** No person is needed where the provider's row says that the client asks for itself (RFC 6749 section 4.4). */
+async function connectOurselves(
+  context: CommandContext,
+  vault: Vault,
+  { provider }: Registration,
+  given: {
+    address: ConnectionAddress
+    scopes: readonly string[]
+    before: readonly string[]
+    options: ConnectOptions
+  },
+): Promise<Connection> {
+  const { address, scopes, before, options } = given
+  if (options.device) throw argumentError(`${provider.id} connects the client itself: leave out --device.`)
+  const timeoutMs = options.timeout * 1000
+  const limits = { scopes, resources: options.resource, timeoutMs, signal: context.signal }
+  const connection = await vault.connectClient(address, limits)
+  tellOutcome(context, provider, connection, { before, asked: scopes })
+  return connection
+}
+
+async function consentByBrowser(
+  context: CommandContext,
+  request: FlowRequest,
+  where: LoopbackOptions,
+  options: ConnectOptions,
+): Promise<StartedFlow> {
+  let answered = false
+  const onEvent = (event: FlowEvent) => {
+    answered ||= event.type === 'code-received'
+    tell(context, event)
+  }
+  const started = await loopback({ ...where, onEvent }).start(request)
+  await waitForPerson(context, started, options, () => answered)
+  return started
 }
 
 /** What is wrong inside the list is said where it is used. */
