@@ -76,12 +76,19 @@ function managementOf(
   )
 }
 
+const setByServer = [
+  'registration_access_token',
+  'registration_client_uri',
+  'client_secret_expires_at',
+  'client_id_issued_at',
+]
+
 /** RFC 7592 section 2.2: the whole, without what only the server sets. */
 function wholeOf(registration: ClientRegistration, changes: ClientMetadata): Record<string, unknown> {
-  const { client_secret_expires_at: _end, client_id_issued_at: _issued, ...known } = registration.metadata
-  const { clientId, clientSecret } = registration
+  const { clientId, clientSecret, metadata } = registration
+  const known = Object.entries(metadata).filter(([name]) => !setByServer.includes(name))
   return {
-    ...known,
+    ...Object.fromEntries(known),
     ...wireMetadata(changes),
     client_id: clientId,
     ...(clientSecret === undefined ? {} : { client_secret: clientSecret }),

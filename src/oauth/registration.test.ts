@@ -218,7 +218,12 @@ describe('a registration is managed', () => {
       client_secret: 'canary-secret',
       client_name: 'Notes 2',
     })
-    for (const name of ['registration_access_token', 'client_secret_expires_at', 'client_id_issued_at'])
+    for (const name of [
+      'registration_client_uri',
+      'registration_access_token',
+      'client_secret_expires_at',
+      'client_id_issued_at',
+    ])
       expect(seen[0]?.body).not.toHaveProperty(name)
     expect(updated).toMatchObject({ redirectUris: ['https://app.example/two'], changed: [] })
   })
