@@ -86,8 +86,8 @@ function certificate(source: MaterialSource, texts: CertificateTexts): Pick<Clie
   if (cert === undefined && texts.key === undefined) return {}
   // One file may hold both.
   const key = texts.key ?? (cert?.includes('PRIVATE KEY-----') ? cert : undefined)
-  if (cert === undefined) throw problem(source, 'certificate', 'is missing beside certificate_key')
-  if (key === undefined) throw problem(source, 'certificate_key', 'is missing beside certificate')
+  if (cert === undefined) throw problem(source, 'certificate_key', 'needs certificate beside it')
+  if (key === undefined) throw problem(source, 'certificate', 'needs certificate_key beside it')
   try {
     const options = {
       ...(ca === undefined ? {} : { ca }),

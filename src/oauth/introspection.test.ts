@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { defineProvider } from '../providers/index.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../testing/index.ts'
+import type { IntrospectionOptions } from './introspection.ts'
 import { introspectToken } from './probes.ts'
 
 const client = { clientId: 'client-1', clientSecret: 'canary-client-secret' }
@@ -18,12 +19,15 @@ afterEach(async () => {
   await simulated.close()
 })
 
-function introspect(facts: { introspectionUrl?: undefined; revocationFormat?: 'json' } = {}) {
+function introspect(
+  facts: { introspectionUrl?: undefined; revocationFormat?: 'json' } = {},
+  options: IntrospectionOptions = {},
+) {
   const endpoints = { authorizationUrl: `${server.origin}/authorize`, tokenUrl: `${server.origin}/token` }
   const introspectionUrl = `${server.origin}/introspect`
   const members = Object.entries({ introspectionUrl, ...facts }).filter(([, value]) => value !== undefined)
   const provider = defineProvider({ id: 'acme', ...Object.fromEntries(members), ...endpoints })
-  return introspectToken(provider, client, 'canary-token', { tokenTypeHint: 'refresh_token' })
+  return introspectToken(provider, client, 'canary-token', { tokenTypeHint: 'refresh_token', ...options })
 }
 
 describe('R16 introspection', () => {
@@ -48,6 +52,45 @@ describe('R16 introspection', () => {
       body: 'token_type_hint=refresh_token&token=canary-token',
       headers: { authorization: expect.stringMatching(/^Basic /) },
     })
+  })
+
+  it('says whose it is, as far as the answer does', async () => {
+    const raw = {
+      active: true,
+      scope: 'a b',
+      client_id: 'c',
+      username: 'Ada',
+      sub: 'u-1',
+      exp: 1_900_000_000,
+      x: [1],
+    }
+    server.answer = () => ({ body: raw })
+    expect(await introspect()).toEqual({
+      ...{ active: true, scopes: ['a', 'b'], clientId: 'c', username: 'Ada', subject: 'u-1' },
+      ...{ expiresAt: new Date(1_900_000_000_000), raw },
+    })
+    server.answer = () => ({ body: { active: 'false', scope: ['a', 7], exp: 'soon', username: null } })
+    expect(await introspect()).toMatchObject({
+      ...{ active: false, scopes: ['a'], clientId: undefined, username: undefined, subject: undefined },
+      expiresAt: undefined,
+    })
+  })
+
+  it('R5 takes further parameters and headers', async () => {
+    const options = {
+      extraParams: { resource: ['a', 'b'], token: 'other' },
+      extraHeaders: { 'x-tenant': '7' },
+    }
+    await introspect({}, options)
+    const { body, headers } = server.requests[0] ?? {}
+    expect(body).toContain('resource=a&resource=b')
+    expect(new URLSearchParams(body).getAll('token')).toEqual(['canary-token'])
+    expect(headers).toMatchObject({ 'x-tenant': '7', accept: 'application/json' })
+  })
+
+  it('signed: takes no answer that is not', async () => {
+    await expect(introspect({}, { signed: true })).rejects.toMatchObject({ code: 'jwt_invalid' })
+    expect(server.requests[0]?.headers['accept']).toBe('application/token-introspection+jwt')
   })
 
   it('is JSON where revocation is', async () => {

@@ -38,6 +38,38 @@ describe('R16 revocation', () => {
     expect(request?.headers.authorization).toMatch(/^Basic /)
   })
 
+  it('R5 takes repeated parameters and further headers; its own are not replaced', async () => {
+    await revoke({}, { extraParams: { resource: ['a', 'b'], token: 'x' }, extraHeaders: { 'X-Tenant': '7' } })
+    const [request] = server.requests
+    expect(new URLSearchParams(request?.body).getAll('resource')).toEqual(['a', 'b'])
+    expect(new URLSearchParams(request?.body).getAll('token')).toEqual(['canary-token'])
+    expect(request?.headers).toMatchObject({ 'x-tenant': '7' })
+    const headers = { Authorization: 'Basic canary' }
+    await expect(revoke({}, { extraHeaders: headers })).rejects.toMatchObject({ code: 'invalid_argument' })
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it('R17 goes through the hooks and the fetch of the client, whatever its format', async () => {
+    for (const revocationFormat of ['form', 'json', 'bearer'] as const) {
+      const heard: string[] = []
+      const hooked: Client = {
+        ...client,
+        authenticate: () => void heard.push('authenticate'),
+        fetch: (input, init) => {
+          heard.push('fetch')
+          return fetch(input, init)
+        },
+        hooks: {
+          revocationRequest: ({ name }) => void heard.push(`${name} request`),
+          revocationResponse: ({ status }) => void heard.push(`status ${status}`),
+        },
+      }
+      await revokeToken(providerWith({ revocationFormat }), hooked, 'canary-token')
+      const proof = revocationFormat === 'bearer' ? [] : ['authenticate']
+      expect(heard).toEqual([...proof, 'revocation request', 'fetch', 'status 200'])
+    }
+  })
+
   it('stays a form where token requests are JSON, unless the row says otherwise', async () => {
     await revoke({ tokenRequestFormat: 'json' })
     expect(server.requests[0]?.body).toBe('token=canary-token')
