@@ -8,6 +8,7 @@ import {
   authorizationCodeGrant,
   authorizationUrl,
   type Client,
+  type PendingAuthorization,
   refreshTokenGrant,
 } from '../src/oauth/index.ts'
 import { defineProvider, type Provider, type ProviderFacts } from '../src/providers/index.ts'
@@ -24,6 +25,8 @@ const signingAlgs = ['ES256'] as const
 let oidc: OidcServer
 /** PAR and JAR demanded. */
 let strict: OidcServer
+/** PAR and DPoP offered. */
+let bound: OidcServer
 
 beforeAll(async () => {
   const resources = {
@@ -31,14 +34,15 @@ beforeAll(async () => {
     [files]: { scopes: ['notes.read', 'notes.write'], format: 'jwt' },
   } as const
   const offered: OidcFeatures = { par: true, requestObjects: true, rar: true, resources, claims: true }
-  ;[oidc, strict] = await Promise.all([
+  ;[oidc, strict, bound] = await Promise.all([
     startOidcServer({ signingAlgs, features: offered }),
     startOidcServer({ signingAlgs, features: { par: 'required', requestObjects: 'required' } }),
+    startOidcServer({ signingAlgs, features: { par: true, dpop: true } }),
   ])
 })
-afterAll(() => Promise.all([oidc.close(), strict.close()]))
+afterAll(() => Promise.all([oidc.close(), strict.close(), bound.close()]))
 afterEach(() => {
-  for (const { record } of [oidc, strict]) record.clear()
+  for (const { record } of [oidc, strict, bound]) record.clear()
 })
 
 function discovered(server: OidcServer = oidc, facts: Partial<ProviderFacts> = {}): Provider {
@@ -164,6 +168,33 @@ describe('pushed authorization requests (RFC 9126)', () => {
     })
     expect(events.at(-1)).toBe('stopped')
     expect(events).not.toContain('waiting')
+  })
+})
+
+describe('a key for the tokens (DPoP, RFC 9449 section 10)', () => {
+  it('R2 is named in the request, survives as JSON, and binds the tokens', async () => {
+    const provider = discovered(bound)
+    const client = { ...bound.client('client_secret_basic'), dpop: true }
+    const { url, pending } = await begin({ provider, client, extraParams: { prompt: 'consent' } })
+    const jkt = bound.record.last('par')?.parameters.get('dpop_jkt')
+    expect(jkt).toMatch(/^[\w-]{43}$/)
+    expect([pending.dpopKey, url.includes(String(pending.dpopKey?.d))]).toEqual([expect.anything(), false])
+    const travelled = JSON.parse(JSON.stringify(pending)) as PendingAuthorization
+    const callback = await bound.consent(url, { follow: false })
+    const tokens = await authorizationCodeGrant(provider, client, travelled, callback)
+    expect(tokens).toMatchObject({ tokenType: 'DPoP', dpopKey: pending.dpopKey })
+    expect(bound.record.last('token')?.dpop?.payload).toMatchObject({ htm: 'POST' })
+  })
+
+  it('another than the one that was named is refused with the code', async () => {
+    const provider = discovered(bound)
+    const client = { ...bound.client('client_secret_basic'), dpop: true }
+    const [one, two] = [await begin({ provider, client }), await begin({ provider, client })]
+    const callback = await bound.consent(one.url, { follow: false })
+    const swapped = { ...two.pending, state: one.pending.state, codeVerifier: one.pending.codeVerifier ?? '' }
+    await expect(authorizationCodeGrant(provider, client, swapped, callback)).rejects.toMatchObject({
+      error: 'invalid_grant',
+    })
   })
 })
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { AuthorizationDeniedError, CallbackError, NetworkError, TokenEndpointError } from '../errors.ts'
 import { escapeHtml } from './escape-html.ts'
 import { failureOf } from './failure.ts'
-import { failurePage, missingScopes, type Page, successPage } from './page.ts'
+import { failurePage, fragmentPage, missingScopes, type Page, successPage } from './page.ts'
 
 const attack = `"'\`><script>alert(1)</script><img src=//evil.example onerror=x>&amp;`
 const success = { provider: 'Acme', scopes: ['read'], missingScopes: [] }
@@ -11,6 +11,30 @@ function policyOf(page: Page): Record<string, string> {
   const directives = page.headers['content-security-policy']?.split('; ') ?? []
   return Object.fromEntries(directives.map((directive) => directive.split(/ (.*)/).slice(0, 2)))
 }
+
+describe('P18 the page that reads a fragment', () => {
+  it('runs its own script and no other, loads nothing, and posts to this address alone', () => {
+    const page = fragmentPage()
+    const policy = policyOf(page)
+    const { 'style-src': style, 'script-src': script, ...others } = policy
+    expect(others).toEqual({
+      'default-src': "'none'",
+      'base-uri': "'none'",
+      'form-action': "'self'",
+      'frame-ancestors': "'none'",
+    })
+    expect([script, script]).toEqual([style, expect.stringMatching(/^'nonce-[A-Za-z0-9+/]{24}'$/)])
+    expect(page.body.match(/<script[^>]*>/g)).toEqual([`<script nonce="${script?.slice(7, -1)}">`])
+    expect(page.body).not.toMatch(/https?:|\/\/|innerHTML|console/)
+    expect(page.headers).toMatchObject({ 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' })
+    expect(policyOf(fragmentPage())).not.toEqual(policy)
+  })
+
+  it('takes the answer out of the address before anything else', () => {
+    const script = /<script[^>]*>([^<]*)</.exec(fragmentPage().body)?.[1] ?? ''
+    expect(script.indexOf('history.replaceState')).toBeLessThan(script.indexOf('createElement'))
+  })
+})
 
 describe('P18 the built-in pages', () => {
   const pages = {
