@@ -211,6 +211,43 @@ describe('in headless Chromium', () => {
     expect(again.redirectUri).toBe(first.redirectUri)
   })
 
+  it('R3 P18 an answer in the fragment leaves the address and the history, and is posted home', async () => {
+    const started = await start(oidc.publicClient, { responseMode: 'fragment' })
+    const bodies: string[] = []
+    context.on('request', (request) => bodies.push(request.postData() ?? ''))
+    const landed = await decide(started, 'Allow')
+    await page.getByRole('heading', { name: 'Connected to Practice' }).waitFor()
+    const tokens = await started.result()
+    expect(await oidc.accessToken(tokens.accessToken)).toMatchObject({ user: 'ada' })
+    expect(page.url()).toBe(started.redirectUri)
+    const code = new URLSearchParams(bodies.find((body) => body.includes('code='))).get('code') ?? 'none'
+    expect(code).not.toBe('none')
+    expect(requested.filter((url) => url.startsWith(started.redirectUri) && url.includes(code))).toEqual([])
+    const session = await context.newCDPSession(page)
+    const { entries } = await session.send('Page.getNavigationHistory')
+    expect(entries.map(({ url }) => url).filter((url) => url.includes(code))).toEqual([])
+    expect(landed.headers()['content-security-policy']).toMatch(/script-src 'nonce-[^']+'/)
+    await photograph('fragment-success')
+  })
+
+  it('R3 an answer that the provider posts ends on the success page', async () => {
+    const started = await start(oidc.publicClient, { responseMode: 'form_post' })
+    const response = await decide(started, 'Allow')
+    await started.result()
+    expect([response.request().method(), response.status()]).toEqual(['POST', 200])
+    expect([await page.title(), page.url()]).toEqual(['Connected to Practice', started.redirectUri])
+    await expectStrictPolicy(response)
+  })
+
+  it('a fragment page opened without an answer says so', async () => {
+    const started = await start(oidc.publicClient, { responseMode: 'fragment' })
+    expect((await page.goto(started.redirectUri))?.status()).toBe(200)
+    expect(await page.getByText('There is no answer in this address').isVisible()).toBe(true)
+    await photograph('fragment-empty')
+    expect((await decide(started, 'Allow')).status()).toBe(200)
+    await started.result()
+  })
+
   it('P24 a long list of scopes and a long name stay readable', async () => {
     const scopes = Array.from(
       { length: 20 },

@@ -103,7 +103,7 @@ export async function failurePage(page: FailurePage, pages: FlowPages = {}): Pro
 export function fragmentPage(): Page {
   return builtInPage(
     200,
-    'success',
+    'waiting',
     'One moment',
     ['<p id="status">The answer is on its way.</p>', `<noscript><p class="rest">${noScript}</p></noscript>`],
     fragmentScript,
@@ -131,6 +131,7 @@ if (form.childElementCount > 0) {
   document.body.append(form)
   form.submit()
 } else {
+  document.querySelector('h1').textContent = 'Nothing to read here'
   document.getElementById('status').textContent = 'There is no answer in this address. Close this window and start again.'
 }
 `.trim()
@@ -183,11 +184,12 @@ function breakable(scope: string): string {
 const marks = {
   success: '<path d="m7.5 12.5 3 3 6-7"/>',
   failure: '<path d="M12 7.5v6M12 16.5v.01"/>',
+  waiting: '<path d="M7.5 12v.01M12 12v.01M16.5 12v.01"/>',
 }
 
 function builtInPage(
   status: number,
-  kind: 'success' | 'failure',
+  kind: keyof typeof marks,
   title: string,
   parts: readonly string[],
   script?: string,
@@ -238,6 +240,7 @@ body{margin:0;min-height:100vh;min-height:100dvh;padding:1.5rem;display:flex;fle
 main{width:100%;max-width:27rem;padding:2.25rem 2rem;background:var(--card);border:1px solid var(--line);border-radius:1rem;box-shadow:0 1px 2px #0001,0 8px 24px #0000000f;text-align:center;overflow-wrap:anywhere}
 svg{width:3.5rem;height:3.5rem;fill:none;stroke:var(--good);stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}
 .failure svg{stroke:var(--bad)}
+.waiting svg{stroke:var(--soft)}
 h1{margin:.75rem 0 .5rem;font-size:1.4rem;line-height:1.25;font-weight:650;text-wrap:balance}
 h2{margin:0 0 .5rem;font-size:.8125rem;font-weight:600;color:var(--soft)}
 p{margin:.5rem 0;text-wrap:pretty}
