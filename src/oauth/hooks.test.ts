@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { TimeoutError, TokenEndpointError } from '../errors.ts'
-import { defineProvider } from '../providers/index.ts'
+import { defineProvider, type ProviderFacts } from '../providers/index.ts'
 import {
   authorizationCodeGrant,
   type EndpointAnswer,
@@ -234,5 +234,27 @@ describe('P35 a tokens hook', () => {
       },
     }
     expect((await refresh(hooks, { signal: stop.signal })).refreshToken).toBe('next')
+  })
+})
+
+describe('P45 what builds a refresh request is typed', () => {
+  it('a wrong parameter list, parameter or result does not compile', async () => {
+    const wrong: Hooks[] = [
+      // @ts-expect-error there is no second parameter
+      { refreshRequest: (_call: EndpointCall, _secret: string) => {} },
+      // @ts-expect-error it is told of a request, not of a client
+      { refreshRequest: (_call: { clientId: string }) => {} },
+      // @ts-expect-error a request is no text
+      { refreshRequest: () => 'grant_type=refresh_token' },
+      // @ts-expect-error an answer is no request
+      { refreshRequest: (call) => ({ name: call.name, status: 200, headers: call.headers, text: '' }) },
+      // @ts-expect-error a member by this name there is not
+      { refreshRequests: () => {} },
+    ]
+    expect(wrong).toHaveLength(5)
+    // @ts-expect-error parameters are texts
+    const refreshParams: NonNullable<ProviderFacts['refreshParams']> = { n: 1 }
+    const endpoints = { authorizationUrl: 'https://a.example/', tokenUrl: 'https://a.example/' }
+    expect(() => defineProvider({ id: 'a', ...endpoints, refreshParams })).toThrow('refreshParams')
   })
 })

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -9,6 +10,9 @@ import { ToolgrantError } from '../errors.ts'
 import { defineProvider, type ProviderFacts } from '../providers/index.ts'
 import {
   authorizationCodeGrant,
+  type Client,
+  hideClientSecret,
+  introspectToken,
   pendingAuthorization,
   refreshingTokens,
   refreshTokenGrant,
@@ -69,6 +73,59 @@ const formats: [name: string, facts: Partial<ProviderFacts>][] = [
     { tokenRequestFormat: 'get', tokenEndpointAuthMethod: 'client_secret_post', revocationFormat: 'bearer' },
   ],
 ]
+
+// A key of Web Crypto cannot be read back; the JWK's private part is what must not show.
+const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+  format: 'jwk',
+}) as JsonWebKey
+
+const proofs: [name: string, facts: Partial<ProviderFacts>, changes: Partial<Client>][] = [
+  ['a signed assertion', { tokenEndpointAuthMethod: 'private_key_jwt' }, { privateKey: { key: jwk } }],
+  ['an assertion by the secret', { tokenEndpointAuthMethod: 'client_secret_jwt' }, {}],
+  ['the secret as an assertion', { tokenEndpointAuthMethod: 'client_assertion_secret' }, {}],
+  ['a hash', { tokenEndpointAuthMethod: 'client_secret_hash' }, {}],
+  [
+    'a function of the caller’s own',
+    { tokenEndpointAuthMethod: 'signed_request' },
+    { authenticate: ({ parameters }) => parameters.set('signature', 'canary-signature') },
+  ],
+]
+
+describe.each(proofs)('R22 no error shows how the client proves who it is: %s', (_proof, facts, changes) => {
+  it.each(answers)('answered with %s', async (_, answer) => {
+    server.answer = answer as (request: unknown) => ScriptedAnswer
+    const at = (path: string) => `${server.origin}/${path}`
+    const row = {
+      authorizationUrl: at('a'),
+      tokenUrl: at('t'),
+      revocationUrl: at('r'),
+      introspectionUrl: at('i'),
+    }
+    const provider = defineProvider({ id: 'acme', ...facts, ...row })
+    const asClient = hideClientSecret({ clientId: 'client-1', clientSecret, ...changes })
+    const tokens = new TokenSet({ accessToken, refreshToken })
+    const options = { timeoutMs: 50 }
+    const before = server.requests.length
+    const thrown = await Promise.allSettled([
+      refreshTokenGrant(provider, asClient, tokens, options),
+      introspectToken(provider, asClient, accessToken, options),
+      revokeToken(provider, asClient, refreshToken, options),
+    ])
+    const sent = server.requests.slice(before).map(({ body }) => new URLSearchParams(body))
+    const proof = ['client_assertion', 'hash', 'signature'].flatMap((name) =>
+      sent.flatMap((one) => one.getAll(name)),
+    )
+    const shown = [
+      asClient,
+      ...thrown.map((outcome) => (outcome.status === 'rejected' ? outcome.reason : '')),
+    ]
+      .map((one) => `${inspect(one, { depth: null, showHidden: true })} ${JSON.stringify(one)} ${one?.stack}`)
+      .join('\n')
+    expect(proof).toHaveLength(sent.length)
+    for (const part of [...searched, ...proof, String(jwk.d)]) expect(shown).not.toContain(part)
+    expect(thrown[0]?.status).toBe('rejected')
+  })
+})
 
 describe.each(formats)('R22 P59 no error shows a secret: requests as %s', (_format, facts) => {
   it.each(answers)('answered with %s', async (_, answer) => {

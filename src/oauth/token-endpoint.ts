@@ -217,12 +217,12 @@ function lowerCased(headers: Readonly<Record<string, string>> | undefined): Reco
 /** What proves who we are, as it was sent: a careless answer quotes that, too. */
 function proofs({ headers, parameters }: EndpointCall): string[] {
   const credentials = headers.get('authorization')?.replace(/^\S+ +/, '')
-  return [
-    ...parameters.getAll('client_assertion'),
-    ...parameters.getAll('client_secret'),
-    ...(credentials === undefined ? [] : [credentials]),
-  ]
+  const sent = proofNames.flatMap((name) => parameters.getAll(name))
+  return credentials === undefined ? sent : [...sent, credentials]
 }
+
+/** Parameters that hold a proof: assertions (RFC 7521), secrets, and the hash of one (Smartsheet). */
+const proofNames = ['client_assertion', 'clientAssertion', 'client_secret', 'hash']
 
 /** What a caller's own authentication put into a request. */
 function valuesAdded(before: Pick<EndpointCall, 'headers' | 'parameters'>, call: EndpointCall): string[] {
