@@ -1,6 +1,6 @@
 // Getting newer tokens, in whichever way there is: by a refresh token, or by repeating the grant (R14).
 // RFC 6749 sections 4.4.3 and 6.
-import { RefreshFailedError, TokenEndpointError } from '../errors.ts'
+import { RefreshFailedError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import { renewsByClient } from './grants.ts'
@@ -23,18 +23,9 @@ export async function renewedTokens(
   try {
     return await refreshTokenGrant(provider, client, tokens, options)
   } catch (error) {
-    if (!isGrantDead(error) && !isDeadSession(provider, error)) throw error
+    if (!isGrantDead(error)) throw error
     return repeated(provider, client, tokens, renewal, options)
   }
-}
-
-/** Bluesky says `ExpiredToken` and `InvalidToken`. */
-function isDeadSession({ sessionToken }: Provider, error: unknown): boolean {
-  return (
-    sessionToken !== undefined &&
-    error instanceof TokenEndpointError &&
-    /^(expired|invalid|revoked)_?token$/i.test(error.error)
-  )
 }
 
 /** No person can mend what is refused here: it is said as what it is. */
