@@ -73,7 +73,7 @@ function assertUsable(material: TlsMaterial): void {
  * undici knows its own `Request`, `Headers` and `FormData` only, so those of the runtime are taken apart: the URL, and
  * members that both know.
  */
-async function plainRequest(
+export async function plainRequest(
   input: Parameters<typeof fetch>[0],
   init: RequestInit = {},
 ): Promise<RequestInit & { url: string }> {

@@ -5,4 +5,5 @@ export { configFileName, configSections, secretsFileName } from './config-file.t
 export { dataFolder } from './data-folder.ts'
 export { clientVariableNames, type Environment, settingVariables } from './environment.ts'
 export type { MissingKey } from './missing-client.ts'
+export { type PublicFetchOptions, publicFetch } from './public-fetch.ts'
 export { redirectUriProblem } from './redirect-uri.ts'

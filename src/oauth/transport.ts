@@ -7,6 +7,7 @@ import {
   NetworkError,
   quote,
   TimeoutError,
+  ToolgrantError,
 } from '../errors.ts'
 import { defaultTimeoutMs, maxAnswerBytes, type RequestOptions } from './request-options.ts'
 import { assertSecureUrl } from './secure-url.ts'
@@ -116,6 +117,7 @@ async function send(request: Exchange, signal: AbortSignal, options: RequestOpti
       signal,
     })
   } catch (cause) {
+    if (cause instanceof ToolgrantError) throw cause // a `fetch` of ours that says why
     const host = hostOf(url)
     const peer = who === host ? host : `${who} (${host})`
     throw new NetworkError(`The ${what} request to ${peer} got no answer${reasonOf(cause)}.`, { cause })

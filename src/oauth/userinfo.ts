@@ -1,6 +1,6 @@
 // What the provider says about the person, asked with the access token.
 // OpenID Connect Core section 5.3; the signed form is held against the issuer's keys.
-import { ConfigurationError, InvalidResponseError, NetworkError, ToolgrantError } from '../errors.ts'
+import { ConfigurationError, InvalidResponseError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import { parseBody } from './answer-body.ts'
 import type { Client } from './client.ts'
@@ -74,11 +74,7 @@ async function send(
   })
   const headers = { accept: 'application/json, application/jwt' }
   const request = { who: provider.id, what: 'userinfo', url, method: 'GET', headers } as const
-  try {
-    return await exchange(request, { ...limits, allowInsecureRequests, fetch: session.fetch })
-  } catch (error) {
-    throw error instanceof NetworkError && error.cause instanceof ToolgrantError ? error.cause : error
-  }
+  return exchange(request, { ...limits, allowInsecureRequests, fetch: session.fetch })
 }
 
 async function claimsIn(

@@ -56,13 +56,23 @@ function ipv6Kind(address: string): HostKind {
   if (leadingZeros === 7 && groups[7] === 1) return 'loopback'
   const embedded = (groups[6] ?? 0) * 65536 + (groups[7] ?? 0)
   const mapped = (leadingZeros === 5 && groups[5] === 0xffff) || (leadingZeros === 4 && groups[4] === 0xffff)
-  const translated = first === 0x64 && groups[1] === 0xff9b
+  const translated = first === 0x64 && groups[1] === 0xff9b && groups[2] === 0
   if (mapped || translated) return ipv4Kind(embedded)
   // 6to4 (RFC 3056) has the IPv4 address behind its prefix.
   if (first === 0x2002) return ipv4Kind((groups[1] ?? 0) * 65536 + (groups[2] ?? 0))
   if (leadingZeros === -1 || leadingZeros >= 6) return 'private'
-  const special = first >= 0xff00 || (first & 0xfe00) === 0xfc00 || (first & 0xff80) === 0xfe80
-  return special ? 'private' : 'public'
+  return isSpecialIpv6(groups) ? 'private' : 'public'
+}
+
+/**
+ * Local translation (64:ff9b:1::/48), discard (100::/64), protocols with an IPv4 address inside (2001::/23, Teredo),
+ * documentation (2001:db8::/32, 3fff::/20), unique local, link and site local, multicast.
+ */
+function isSpecialIpv6([first = 0, second = 0]: readonly number[]): boolean {
+  if (first === 0x64 && second === 0xff9b) return true
+  if (first === 0x2001) return second < 0x200 || second === 0xdb8
+  if (first === 0x100 || (first === 0x3fff && second < 0x1000)) return true
+  return first >= 0xff00 || (first & 0xfe00) === 0xfc00 || (first & 0xff80) === 0xfe80
 }
 
 /** The eight groups of an address as `URL` writes it (no embedded dotted quad, no zone). */
