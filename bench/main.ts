@@ -10,7 +10,7 @@ import { measureMemory } from './memory.ts'
 import { measurePostgresRead } from './postgres-read.ts'
 import { measurePostgresTick } from './postgres-tick.ts'
 import { measureRefreshRace } from './refresh-race.ts'
-import { measureSessionFetch } from './session-fetch.ts'
+import { measureProvedFetch, measureSessionFetch } from './session-fetch.ts'
 import { measureStartUp } from './start-up.ts'
 import { measureVaultRead } from './vault-read.ts'
 
@@ -26,6 +26,7 @@ const benchmarks: Record<string, { goal: string; measure: () => unknown }> = {
     },
   },
   session: { goal: 'ratios <= 1.05', measure: () => measureSessionFetch() },
+  proved: { goal: 'ratios <= 1.2', measure: () => measureProvedFetch() },
   read: { goal: 'ratio <= 1.3', measure: () => measureVaultRead(500) },
   readCold: { goal: 'ratio <= 1.3', measure: () => measureVaultRead(10_000) },
   readMany: { goal: 'ratio <= 1.3', measure: () => measureVaultRead(million, million) },

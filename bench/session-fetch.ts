@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { generateDpopKey } from '../src/oauth/dpop-key.ts'
 import { Session, TokenSet } from '../src/oauth/index.ts'
 import { median } from './statistics.ts'
 
@@ -19,6 +20,17 @@ export interface SessionFetchCost {
   relativeRatio1: number
   relativeRatio32: number
   /** Bare `fetch` against itself: how far the other ratios can be trusted. */
+  noise1: number
+  noise32: number
+  bareMicroseconds1: number
+  bareMicroseconds32: number
+}
+
+/** The same with a token that is bound to a key (DPoP, RFC 9449). */
+export interface ProvedFetchCost {
+  baseline: 'one ES256 signature by Web Crypto, then fetch with both headers set by hand'
+  ratio1: number
+  ratio32: number
   noise1: number
   noise32: number
   bareMicroseconds1: number
@@ -49,6 +61,46 @@ export async function measureSessionFetch(rounds = 80): Promise<SessionFetchCost
   } finally {
     await stopped(child)
   }
+}
+
+/** As {@link measureSessionFetch}. */
+export async function measureProvedFetch(rounds = 60): Promise<ProvedFetchCost> {
+  const child = fork(fileURLToPath(import.meta.url), ['serve'])
+  try {
+    const [port] = (await once(child, 'message')) as [number]
+    const calls = await provedCallsTo(`http://127.0.0.1:${port}`)
+    const one = await compare(calls, 1, rounds)
+    const many = await compare(calls, 32, rounds)
+    return {
+      baseline: 'one ES256 signature by Web Crypto, then fetch with both headers set by hand',
+      ratio1: one.session,
+      ratio32: many.session,
+      noise1: one.again,
+      noise32: many.again,
+      bareMicroseconds1: one.bareMicroseconds,
+      bareMicroseconds32: many.bareMicroseconds,
+    }
+  } finally {
+    await stopped(child)
+  }
+}
+
+async function provedCallsTo(origin: string): Promise<[bare: Call, again: Call, session: Call]> {
+  const accessToken = 'x'.repeat(40)
+  const dpopKey = await generateDpopKey()
+  const expiresAt = new Date(Date.now() + 3_600_000)
+  const session = new Session(new TokenSet({ accessToken, tokenType: 'DPoP', dpopKey, expiresAt }))
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('jwk', dpopKey, algorithm, false, ['sign'])
+  const url = `${origin}/users/me?limit=5`
+  // As long as a proof.
+  const signed = new TextEncoder().encode('x'.repeat(460))
+  const headers = { authorization: `DPoP ${accessToken}`, dpop: 'x'.repeat(547) }
+  const bare = async () => {
+    await crypto.subtle.sign(algorithm, key, signed)
+    return fetch(url, { headers })
+  }
+  return [bare, () => bare(), () => session.fetch(url)]
 }
 
 function callsTo(origin: string): [bare: Call, again: Call, session: Call, relative: Call] {

@@ -16,6 +16,7 @@ export interface ProvedRequest {
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+const encoder = new TextEncoder()
 
 /** Makes the proofs of one key, and knows the nonces that servers gave for it. */
 export class Prover {
@@ -41,16 +42,19 @@ export class Prover {
 
   /** The value of a `DPoP` header, for one request only (RFC 9449 section 4.2). */
   async proof({ method, url, accessToken, nonce, now }: ProvedRequest): Promise<string> {
+    let hashed = this.#hashed
+    if (accessToken !== undefined && accessToken !== hashed?.token)
+      this.#hashed = hashed = { token: accessToken, hash: await sha256(accessToken) }
     const claims = {
       jti: crypto.randomUUID(),
       htm: method,
       htu: url.origin + url.pathname,
       iat: Math.floor(now / 1000),
-      ...(accessToken === undefined ? {} : { ath: await this.#hash(accessToken) }),
-      ...(nonce === undefined ? {} : { nonce }),
+      ath: accessToken === undefined ? undefined : hashed?.hash,
+      nonce,
     }
     const signed = `${this.#header}.${base64urlOfAscii(JSON.stringify(claims))}`
-    const signature = await crypto.subtle.sign(algorithm, this.#privateKey, ascii(signed))
+    const signature = await crypto.subtle.sign(algorithm, this.#privateKey, encoder.encode(signed))
     return `${signed}.${base64urlOfBytes(new Uint8Array(signature))}`
   }
 
@@ -71,13 +75,6 @@ export class Prover {
     this.#nonces.set(origin, given)
     lastNonces.set(origin, given)
     return given
-  }
-
-  async #hash(token: string): Promise<string> {
-    if (this.#hashed?.token === token) return this.#hashed.hash
-    const hash = await sha256(token)
-    this.#hashed = { token, hash }
-    return hash
   }
 }
 
@@ -110,20 +107,22 @@ function isNonce(text: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]{1,1024}$/.test(text)
 }
 
-const provers = new WeakMap<JsonWebKey, Promise<Prover>>()
+const provers = new WeakMap<JsonWebKey, Prover | Promise<Prover>>()
 
 /**
- * The prover of a key; the key is imported once.
+ * The prover of a key; the key is imported once. Without a promise when that is done.
  *
  * @throws {TypeError} `invalid_argument` when it is no private ES256 key.
  */
-export function proverOf(key: JsonWebKey): Promise<Prover> {
-  let prover = provers.get(key)
-  if (prover === undefined) {
-    prover = importKey(key)
+export function proverOf(key: JsonWebKey): Prover | Promise<Prover> {
+  const known = provers.get(key)
+  if (known !== undefined) return known
+  const importing = importKey(key).then((prover) => {
     provers.set(key, prover)
-  }
-  return prover
+    return prover
+  })
+  provers.set(key, importing)
+  return importing
 }
 
 async function importKey({ kty, crv, x, y, d }: JsonWebKey): Promise<Prover> {
@@ -146,9 +145,5 @@ export async function newKey(): Promise<JsonWebKey> {
 }
 
 async function sha256(text: string): Promise<string> {
-  return base64urlOfBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', ascii(text))))
-}
-
-function ascii(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text)
+  return base64urlOfBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', encoder.encode(text))))
 }

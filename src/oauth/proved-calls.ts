@@ -2,8 +2,8 @@
 // RFC 9449 sections 7 and 9.
 import { argumentError } from '../errors.ts'
 import { wantsNonce } from './challenge.ts'
-import { type Prover, proverOf } from './dpop.ts'
-import { discardBody, followRedirects, isReplayable } from './redirects.ts'
+import { Prover, proverOf } from './dpop.ts'
+import { discardBody, followRedirects, isRedirect, isReplayable } from './redirects.ts'
 import type { TokenSet } from './token-set.ts'
 
 /** One API call. */
@@ -28,43 +28,44 @@ export async function sendProved(call: ProvedCall): Promise<Response> {
     throw argumentError(
       'This access token is bound to a key (token type DPoP), and the token set has no dpopKey. Keep the token set as a whole: serialize() writes both.',
     )
-  const prover = await proverOf(tokens.dpopKey)
+  const known = proverOf(tokens.dpopKey)
+  const prover = known instanceof Prover ? known : await known
+  if ((init.redirect ?? 'follow') !== 'follow') return sendOnce(prover, call, url, init)
+  const response = await sendOnce(prover, call, url, { ...init, redirect: 'manual' })
+  if (!isRedirect(response)) return response
   const sendAuthorised = (to: string, request: RequestInit) => sendOnce(prover, call, to, request)
-  if ((init.redirect ?? 'follow') !== 'follow') return sendAuthorised(url, init)
-  return followRedirects(send, { url, init, sendAuthorised, token: tokens.accessToken })
+  return followRedirects(send, { url, init, sendAuthorised, token: tokens.accessToken }, response)
 }
 
+/** One request, and another one when the API wants its nonce in the proof. */
 async function sendOnce(
   prover: Prover,
-  call: ProvedCall,
+  { send, tokens, now }: ProvedCall,
   target: string,
   init: RequestInit,
 ): Promise<Response> {
   const url = new URL(target)
-  const sent = prover.nonceFor(url.origin)
-  const response = await sendWith(prover, call, url, init, sent)
-  const nonce = prover.learn(url.origin, response.headers, sent)
-  if (nonce === undefined || !mayBeForNonce(response) || !isReplayable(init.body)) return response
-  discardBody(response)
-  const second = await sendWith(prover, call, url, init, nonce)
-  prover.learn(url.origin, second.headers, nonce)
-  return second
-}
-
-async function sendWith(
-  prover: Prover,
-  { send, tokens, now }: ProvedCall,
-  url: URL,
-  init: RequestInit,
-  nonce: string | undefined,
-): Promise<Response> {
+  const { origin } = url
   const { accessToken } = tokens
   const method = methodOf(init.method)
-  const proof = await prover.proof({ method, url, accessToken, nonce, now: now() })
-  const headers = new Headers(init.headers)
-  headers.set('authorization', `DPoP ${accessToken}`)
-  headers.set('dpop', proof)
-  return send(url.href, { ...init, headers })
+  let nonce = prover.nonceFor(origin)
+  for (let mayRepeat = isReplayable(init.body); ; mayRepeat = false) {
+    const proof = await prover.proof({ method, url, accessToken, nonce, now: now() })
+    const headers = withProof(init.headers, `DPoP ${accessToken}`, proof)
+    const response = await send(target, { ...init, headers })
+    const given = prover.learn(origin, response.headers, nonce)
+    if (given === undefined || !mayRepeat || !isForNonce(response)) return response
+    discardBody(response)
+    nonce = given
+  }
+}
+
+function withProof(given: HeadersInit | undefined, authorization: string, dpop: string): HeadersInit {
+  if (given === undefined) return { authorization, dpop }
+  const headers = new Headers(given)
+  headers.set('authorization', authorization)
+  headers.set('dpop', dpop)
+  return headers
 }
 
 /** Methods as `fetch` sends them: these in capitals, others as they are (Fetch standard, "normalize a method"). */
@@ -73,6 +74,6 @@ function methodOf(method = 'GET'): string {
 }
 
 /** RFC 9449 section 9 asks for 401; some answer 400. */
-function mayBeForNonce({ status, headers }: Response): boolean {
+function isForNonce({ status, headers }: Response): boolean {
   return (status === 401 || status === 400) && wantsNonce(headers.get('www-authenticate'))
 }

@@ -19,16 +19,22 @@ const redirectLimit = 20
  * Sends a request and follows its redirects as `fetch` does. From the first one to another origin on, the token and
  * the caller's own `Authorization` and `Cookie` stay behind.
  *
+ * @param answer to the first request, when that was sent already.
  * @throws {RequestRefusedError} `cross_origin_redirect` when the other origin would read the token in the URL, or
  *   when the runtime hides where a redirect leads (browsers).
  * @throws {TypeError} as `fetch`: too many redirects, no URL, or a streamed body that cannot be sent again.
  */
-export async function followRedirects(send: typeof fetch, first: Travelling): Promise<Response> {
+export async function followRedirects(
+  send: typeof fetch,
+  first: Travelling,
+  answer?: Response,
+): Promise<Response> {
   let { url, init } = first
   let authorised = true
   for (let hops = 0; ; hops += 1) {
     const request: RequestInit = { ...init, redirect: 'manual' }
-    const response = await (authorised ? first.sendAuthorised(url, request) : send(url, request))
+    const sending = authorised ? first.sendAuthorised : send
+    const response: Response = (hops === 0 && answer) || (await sending(url, request))
     const location = redirectTarget(response, url)
     if (location === undefined) return response
     discardBody(response)
@@ -52,7 +58,7 @@ function shows({ href }: URL, token: string): boolean {
 function redirectTarget(response: Response, from: string): URL | undefined {
   if (response.type === 'opaqueredirect') throw refusedRedirect(undefined)
   const location = response.headers.get('location')
-  if (location === null || ![301, 302, 303, 307, 308].includes(response.status)) return undefined
+  if (location === null || !isRedirect(response)) return undefined
   const url = new URL(location, from)
   if (url.protocol === 'https:' || url.protocol === 'http:') return url
   throw new TypeError(`The API redirected to a ${url.protocol} URL.`)
@@ -81,6 +87,11 @@ function refusedRedirect(next: URL | undefined): RequestRefusedError {
     'cross_origin_redirect',
     `The API redirects ${where}; the token does not go along. Call that URL itself if it is the provider's.`,
   )
+}
+
+/** Whether an answer may lead elsewhere; in browsers one that is opaque does. */
+export function isRedirect({ status, type }: Response): boolean {
+  return type === 'opaqueredirect' || [301, 302, 303, 307, 308].includes(status)
 }
 
 /** Whether a body can be sent a second time: everything but a stream. */

@@ -208,7 +208,7 @@ export class Session {
     target: string | Request,
     init: SessionRequestInit | undefined,
   ): Promise<Response> {
-    if (tokens.tokenType !== 'Bearer' && isDpop(tokens)) return this.#sendProved(tokens, target, init)
+    if (tokens.tokenType !== 'Bearer' && needsProof(tokens)) return this.#sendProved(tokens, target, init)
     if (!this.#placement.isDroppedByFetch) return this.#sendPlaced(tokens.accessToken, target, init)
     const send = this.#send ?? globalThis.fetch
     const authorization = this.#placement.prefix + tokens.accessToken
@@ -230,7 +230,7 @@ export class Session {
   /** For placements that `fetch` would carry along to another origin. */
   async #sendPlaced(token: string, target: string | Request, init: RequestInit = {}): Promise<Response> {
     const send = this.#send ?? globalThis.fetch
-    const { url, init: whole } = await this.#parts(target, init)
+    const { url, init: whole } = await this.#partsWithForm(target, init)
     const sendAuthorised = (to: string, request: RequestInit) =>
       send(...place(this.#placement, token, to, request))
     if ((whole.redirect ?? 'follow') === 'follow')
@@ -240,16 +240,21 @@ export class Session {
 
   /** For tokens that are bound to a key: with a proof. */
   async #sendProved(tokens: TokenSet, target: string | Request, init: RequestInit = {}): Promise<Response> {
+    provedCalls ??= await import('./proved-calls.ts')
     const send = this.#send ?? globalThis.fetch
-    const { sendProved } = await provedCalls()
-    return sendProved({ send, tokens, now: this.#now, ...(await this.#parts(target, init)) })
+    const { url, init: whole } = asParts(target, init)
+    const headers = this.#withApiHeaders(whole.headers)
+    const parts = headers === undefined ? whole : { ...whole, headers }
+    return provedCalls.sendProved({ send, tokens, url, init: parts, now: this.#now })
   }
 
-  /** A request as URL and init, API headers included, so that both can be changed on the way. */
-  async #parts(target: string | Request, init: RequestInit): Promise<{ url: string; init: RequestInit }> {
+  /** As {@link asParts}, API headers included; a form that is to carry the token as text. */
+  async #partsWithForm(
+    target: string | Request,
+    init: RequestInit,
+  ): Promise<{ url: string; init: RequestInit }> {
     const { url, init: whole } = asParts(target, init)
     const { formParam } = this.#placement
-    // A form that is to carry the token has to be read first.
     const body =
       formParam === undefined || typeof target === 'string' ? undefined : await formIn(target, whole)
     const headers = this.#withApiHeaders(whole.headers) ?? {}
@@ -273,12 +278,7 @@ async function formIn(request: Request, { body }: RequestInit): Promise<string |
 }
 
 /** Loaded at the first call with such a token. */
-let proved: Promise<typeof import('./proved-calls.ts')> | undefined
-
-function provedCalls(): Promise<typeof import('./proved-calls.ts')> {
-  proved ??= import('./proved-calls.ts')
-  return proved
-}
+let provedCalls: typeof import('./proved-calls.ts') | undefined
 
 /** What requests leave by; `undefined`: whatever the global `fetch` is at that time. */
 function senderOf({ fetch = undefined, client }: SessionOptions): typeof fetch | undefined {
@@ -297,8 +297,12 @@ function hooked(send: typeof fetch | undefined, hook: Hook<ApiCall>): typeof fet
   }
 }
 
-/** RFC 9449 section 5: token type `DPoP`, in any case. */
-function isDpop({ tokenType }: TokenSet): boolean {
+/** RFC 9449 section 5: token type `DPoP`. @throws {TypeError} `invalid_argument` for what is no access token. */
+function needsProof({ tokenType }: TokenSet): boolean {
+  if (tokenType === 'N_A')
+    throw argumentError(
+      'What came of this token exchange is no access token (token type N_A, RFC 8693 section 2.2.1), so no API takes it.',
+    )
   return tokenType.toLowerCase() === 'dpop'
 }
 
