@@ -1,9 +1,20 @@
-// The authorization endpoint and its consent page. RFC 6749 sections 3.1, 4.1 and 4.2, RFC 7636 section 4.3, RFC 9207.
+// The authorization endpoint and its consent page. RFC 6749 sections 3.1, 4.1 and 4.2, RFC 7636 section 4.3, RFC 9126, RFC 9207.
 import type { ConsentDecision, ServerBehaviour } from './behaviour.ts'
 import { mayRedirectTo } from './clients.ts'
-import { type Exchange, escapeHtml, isFault, NO_STORE, page, type Reply, readParameters } from './exchange.ts'
+import {
+  type Exchange,
+  escapeHtml,
+  isFault,
+  json,
+  NO_STORE,
+  page,
+  type Reply,
+  readParameters,
+  refusal,
+} from './exchange.ts'
 import { issueFrontChannel, responseModeOf, responseTypeProblem } from './front-channel.ts'
-import type { ServerState } from './token-endpoint.ts'
+import { detailsOf, PushedRequests } from './pushed-requests.ts'
+import { readPushedRequest, type ServerState } from './token-endpoint.ts'
 
 /** The request header in which {@link AuthorizationServer.consent} carries a decision, as JSON. */
 export const DECISION_HEADER = 'x-simulator-decision'
@@ -17,6 +28,7 @@ export interface AuthorizationRequest {
   challengeMethod: 'S256' | 'plain'
   nonce: string | undefined
   params: Readonly<Record<string, string>>
+  details: readonly unknown[] | undefined
 }
 
 /** Asks for consent, and keeps what waits for a button to be pressed. */
@@ -24,6 +36,7 @@ export class AuthorizationEndpoint {
   readonly #state: ServerState
   /** Requests whose page is open, by the ticket in its form. */
   readonly #open = new Map<string, AuthorizationRequest>()
+  readonly #pushed = new PushedRequests()
 
   constructor(state: ServerState) {
     this.#state = state
@@ -31,14 +44,31 @@ export class AuthorizationEndpoint {
 
   /** Answers an authorization request: a redirect, or a page. */
   async answer(exchange: Exchange): Promise<Reply> {
-    const search = exchange.method === 'POST' ? new URLSearchParams(exchange.body) : exchange.url.searchParams
-    const returnable = this.#returnable(search)
-    if (typeof returnable === 'string')
-      return page('This request cannot be answered', `<p>${escapeHtml(returnable)}</p>`, 400)
+    const sent = exchange.method === 'POST' ? new URLSearchParams(exchange.body) : exchange.url.searchParams
+    const search = this.#pushed.resolve(this.#state, sent)
+    const returnable = typeof search === 'string' ? search : this.#returnable(search)
+    if (typeof search === 'string' || typeof returnable === 'string')
+      return page('This request cannot be answered', `<p>${escapeHtml(String(returnable))}</p>`, 400)
     const request = this.#check(returnable, search)
     if (isFault(request))
       return this.#redirect(returnable, { error: request.error, error_description: request.description })
     return this.#ask(request, exchange)
+  }
+
+  /** Keeps a request that a client pushes, checked as if a browser had brought it (RFC 9126 section 2.1). */
+  push(exchange: Exchange): Reply {
+    if (this.#state.behaviour().pushedRequests === undefined) return json({ error: 'not_found' }, 404)
+    const pushed = readPushedRequest(this.#state, exchange)
+    if (isFault(pushed)) return refusal(pushed)
+    const { clientId } = pushed.client
+    const search = new URLSearchParams(exchange.body)
+    for (const name of ['client_secret', 'client_assertion', 'client_assertion_type']) search.delete(name)
+    search.set('client_id', clientId)
+    const returnable = this.#returnable(search)
+    if (typeof returnable === 'string') return refusal(invalid(returnable))
+    const request = this.#check(returnable, search)
+    if (isFault(request)) return refusal(request)
+    return json(this.#pushed.keep(this.#state, clientId, search), 201, NO_STORE)
   }
 
   /** Answers the form of the consent page. A ticket works once. */
@@ -81,7 +111,8 @@ export class AuthorizationEndpoint {
       (scope) => behaviour.scopes?.includes(scope) === false || !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope),
     )
     if (strange.length > 0) return { error: 'invalid_scope', description: 'a scope is unknown or malformed' }
-    return requestOf(params, scopes)
+    const details = detailsOf(params, behaviour)
+    return isFault(details) ? details : requestOf(params, scopes, details)
   }
 
   async #ask(request: AuthorizationRequest, exchange: Exchange): Promise<Reply> {
@@ -140,6 +171,7 @@ export class AuthorizationEndpoint {
 function requestOf(
   params: Readonly<Record<string, string>>,
   scopes: readonly string[],
+  details: AuthorizationRequest['details'],
 ): AuthorizationRequest {
   return {
     clientId: params['client_id'] ?? '',
@@ -149,6 +181,7 @@ function requestOf(
     challengeMethod: params['code_challenge_method'] === 'S256' ? 'S256' : 'plain',
     nonce: params['nonce'],
     params,
+    details,
   }
 }
 

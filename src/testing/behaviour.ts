@@ -4,6 +4,7 @@ import type { JsonWebKey } from 'node:crypto'
 /** The endpoints that latency, scripts and counters know. `refresh` is the token endpoint with `grant_type=refresh_token`. */
 export type EndpointName =
   | 'authorization'
+  | 'pushed'
   | 'consent'
   | 'token'
   | 'refresh'
@@ -131,6 +132,10 @@ export interface ServerBehaviour {
   passwords?: Readonly<Record<string, string>>
   /** Audiences and resources that a token exchange may name; others are answered `invalid_target`. Default: any. */
   audiences?: readonly string[]
+  /** Whether authorization requests may, or must, be pushed first (RFC 9126). Default: there is no such endpoint. */
+  pushedRequests?: 'supported' | 'required'
+  /** Types of `authorization_details` that are granted (RFC 9396); others are refused. Default: details are ignored. */
+  detailTypes?: readonly string[]
   /** Seconds that a device code lives. Default: 600. */
   deviceSeconds?: number
   /** Least seconds between two requests with a device code. Default: 5. */
@@ -197,10 +202,10 @@ export interface RegisteredClient {
   /** Absent for a public client. */
   clientSecret?: string
   /** The only way that is taken. Default: `client_secret_basic` with a secret, `none` without. */
-  tokenEndpointAuthMethod: 'client_secret_basic' | 'client_secret_post' | 'none'
+  tokenEndpointAuthMethod: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
   /** Compared exactly, but for the port of a loopback address (RFC 8252 section 7.3). Default: any. */
   redirectUris?: readonly string[]
-  /** What its JWT assertions are signed with (RFC 7523), as public JWKs. Default: none are believed. */
+  /** What its JWT assertions are signed with (RFC 7523: grants, and `private_key_jwt`), as public JWKs. Default: none are believed. */
   publicKeys?: readonly JsonWebKey[]
   /** The grants it may use (RFC 7591 section 2). Default: all that the server takes. */
   grantTypes?: readonly GrantType[]

@@ -27,6 +27,8 @@ export interface CodeRequest {
   challenge: string | undefined
   challengeMethod: 'S256' | 'plain'
   nonce: string | undefined
+  /** `authorization_details` (RFC 9396). */
+  details?: readonly unknown[] | undefined
 }
 
 interface Code extends CodeRequest {
@@ -60,6 +62,8 @@ export interface IssuedTokens {
   asRequested: boolean
   grant: Grant
   nonce: string | undefined
+  /** `authorization_details` that were granted (RFC 9396 section 7). */
+  details?: readonly unknown[] | undefined
   /** Members of the answer that the grant itself adds or replaces. */
   members?: Readonly<Record<string, unknown>>
 }
@@ -118,7 +122,7 @@ export class Grants {
     const tokens = this.issueTokens(clientId, code.user, code.scopes)
     code.grant = tokens.grant
     const asRequested = code.scopes.join(' ') === code.requestedScopes.join(' ')
-    return { ...tokens, asRequested, nonce: code.nonce }
+    return { ...tokens, asRequested, nonce: code.nonce, details: code.details }
   }
 
   /** A new grant and its first tokens. `renewable: false`: no refresh token, whatever the server does else. */

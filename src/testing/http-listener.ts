@@ -101,6 +101,8 @@ export class HttpListener {
     switch (exchange.endpoint) {
       case 'authorization':
         return this.#authorization.answer(exchange)
+      case 'pushed':
+        return this.#authorization.push(exchange)
       case 'consent':
         return this.#authorization.decide(exchange)
       case 'revocation':

@@ -8,6 +8,7 @@ import type { ServerState } from './token-endpoint.ts'
 /** Where each endpoint is, below the server's origin. */
 export const PATHS = {
   authorization: '/authorize',
+  pushed: '/par',
   consent: '/consent',
   token: '/token',
   revocation: '/revoke',
@@ -27,7 +28,13 @@ export function metadataEndpoint(state: ServerState, path: string): Reply {
 }
 
 function oauthMetadata(state: ServerState) {
-  const { issParameter = true, allowPlainPkce = false, scopes } = state.behaviour()
+  const {
+    issParameter = true,
+    allowPlainPkce = false,
+    scopes,
+    pushedRequests,
+    detailTypes,
+  } = state.behaviour()
   const methods = ['client_secret_basic', 'client_secret_post', 'none']
   return {
     issuer: state.issuer(),
@@ -44,6 +51,13 @@ function oauthMetadata(state: ServerState) {
     revocation_endpoint_auth_methods_supported: methods,
     code_challenge_methods_supported: allowPlainPkce ? ['S256', 'plain'] : ['S256'],
     authorization_response_iss_parameter_supported: issParameter,
+    ...(pushedRequests === undefined
+      ? {}
+      : {
+          pushed_authorization_request_endpoint: state.issuer() + PATHS.pushed,
+          require_pushed_authorization_requests: pushedRequests === 'required',
+        }),
+    ...(detailTypes === undefined ? {} : { authorization_details_types_supported: detailTypes }),
     ...(scopes === undefined ? {} : { scopes_supported: scopes }),
   }
 }

@@ -16,6 +16,8 @@ export function describeProvider(
   const members = {
     ...endpoints(url),
     deviceAuthorizationUrl: takesDevices(behaviour) ? url + PATHS.device : undefined,
+    pushedAuthorizationUrl: behaviour.pushedRequests === undefined ? undefined : url + PATHS.pushed,
+    pushedAuthorizationRequired: behaviour.pushedRequests === 'required' ? true : undefined,
     id: 'simulated',
     name: 'Simulated provider',
     issParameterSupported: behaviour.issParameter ?? true,

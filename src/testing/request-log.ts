@@ -35,6 +35,7 @@ export interface ServerCounts {
 
 const ENDPOINTS = [
   'authorization',
+  'pushed',
   'consent',
   'token',
   'refresh',

@@ -20,6 +20,7 @@ export function tokenAnswer(
     ...(tokens.refreshToken === undefined ? {} : { refresh_token: tokens.refreshToken }),
     ...scope(tokens, shape),
     ...(idToken === undefined ? {} : { id_token: idToken }),
+    ...(tokens.details === undefined ? {} : { authorization_details: tokens.details }),
     ...tokens.members,
     ...shape.extra,
   }

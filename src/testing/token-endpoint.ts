@@ -1,4 +1,6 @@
 // The token, revocation and introspection endpoints. RFC 6749 sections 4.1.3, 5 and 6; RFC 7009; RFC 7662.
+
+import { readAssertion } from './assertion.ts'
 import { grantTypesOf, type RegisteredClient, type ServerBehaviour } from './behaviour.ts'
 import type { Clients } from './clients.ts'
 import type { Devices } from './device-grant.ts'
@@ -18,6 +20,7 @@ import { type IdTokenFacts, idToken } from './id-token.ts'
 import type { Secrets } from './secrets.ts'
 import { tokenAnswer, tokenRefusal } from './token-answer.ts'
 
+const CLIENT_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /** What the endpoints work on. */
@@ -135,6 +138,15 @@ export function readDeviceRequest(state: ServerState, exchange: Exchange): Authe
   return authenticated(state, exchange, 'form')
 }
 
+/** A pushed authorization request: the client proves itself as at the token endpoint (RFC 9126 section 2.1). */
+export function readPushedRequest(state: ServerState, exchange: Exchange): AuthenticatedRequest | Fault {
+  const request = authenticated(state, exchange, 'form')
+  if (isFault(request)) return request
+  return request.parameters.has('request_uri')
+    ? { error: 'invalid_request', description: 'request_uri must not be pushed' }
+    : request
+}
+
 /** RFC 7009: any token that is not the client's own, or not known, is a success. */
 export function revocationEndpoint(state: ServerState, exchange: Exchange): Reply {
   const { revocationFormat = 'form' } = state.behaviour()
@@ -187,8 +199,29 @@ function authenticated(
 ): AuthenticatedRequest | Fault {
   const parameters = readBody(exchange, format)
   if (isFault(parameters)) return parameters
-  const client = state.clients.authenticate(exchange, parameters)
+  const assertion = parameters.get('client_assertion')
+  const client =
+    assertion === undefined
+      ? state.clients.authenticate(exchange, parameters)
+      : assertedClient(state, assertion, parameters)
   return isFault(client) ? client : { client, parameters }
+}
+
+/** RFC 7523 section 2.2: who signed it is who is asking. */
+function assertedClient(
+  state: ServerState,
+  jwt: string,
+  parameters: ReadonlyMap<string, string>,
+): RegisteredClient | Fault {
+  const unproved = (description: string): Fault => ({ error: 'invalid_client', description })
+  if (parameters.get('client_assertion_type') !== CLIENT_ASSERTION)
+    return unproved('the assertion type is unknown')
+  const assertion = readAssertion(state, jwt)
+  if (isFault(assertion)) return unproved(assertion.description ?? 'the assertion is not believed')
+  const { client, subject } = assertion
+  if (subject !== client.clientId) return unproved('the assertion is not about the client')
+  if (client.tokenEndpointAuthMethod === 'private_key_jwt') return client
+  return unproved(`the client is registered for ${client.tokenEndpointAuthMethod}, not private_key_jwt`)
 }
 
 function missing(name: string): Fault {
