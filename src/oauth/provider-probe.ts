@@ -9,6 +9,7 @@ import { firstWords } from './first-words.ts'
 import type { RequestOptions } from './request-options.ts'
 import { assertSecureUrl } from './secure-url.ts'
 import { systemWord } from './system-word.ts'
+import { waitFor } from './wait.ts'
 
 /** Options of `probeProvider`. */
 export interface ProbeOptions extends RequestOptions {
@@ -86,7 +87,8 @@ async function ask(provider: Provider, url: string | undefined, options: ProbeOp
   const now = options.now ?? Date.now
   const limits = [AbortSignal.timeout(options.timeoutMs ?? 5000), ...(options.signal ? [options.signal] : [])]
   const [before, started] = [now(), performance.now()]
-  const response = await send(provider, url, AbortSignal.any(limits), options)
+  const limit = AbortSignal.any(limits)
+  const response = await send(provider, url, limit, options)
   const ms = performance.now() - started
   const date = Date.parse(response.headers.get('date') ?? '')
   return {
@@ -95,7 +97,7 @@ async function ask(provider: Provider, url: string | undefined, options: ProbeOp
     // The header has whole seconds; the middle of the request is when it was most likely written.
     clockOffsetMs: Number.isNaN(date) ? undefined : Math.round(date + 500 - (before + now()) / 2),
     location: response.headers.get('location') ?? '',
-    text: await firstWords(response),
+    text: await waitFor(firstWords(response), limit),
   }
 }
 
@@ -107,7 +109,8 @@ async function send(
 ): Promise<Response> {
   try {
     const headers = { accept: 'application/json, text/html;q=0.5' }
-    return await (options.fetch ?? globalThis.fetch)(url, { headers, redirect: 'manual', signal })
+    const sent = (options.fetch ?? globalThis.fetch)(url, { headers, redirect: 'manual', signal })
+    return await waitFor(sent, signal) // holds for a `fetch` that does not listen to its signal
   } catch (cause) {
     options.signal?.throwIfAborted()
     const { host } = new URL(url)
@@ -151,7 +154,8 @@ async function refusedRegistration(
   const redirectUri = options.redirectUri ?? client.redirectUri
   if (redirectUri === undefined || provider.authorizationUrl === undefined) return undefined
   try {
-    const { url } = await authorizationUrl(provider, client, { ...options, redirectUri })
+    // A pushed request would prove who we are; where nothing else is taken, this stays unasked.
+    const { url } = await authorizationUrl(provider, client, { ...options, redirectUri, pushed: false })
     return refusalIn(await ask(provider, url, options), redirectUri)
   } catch {
     options.signal?.throwIfAborted()

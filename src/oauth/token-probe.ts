@@ -7,6 +7,7 @@ import { strictRefusal } from './refusal.ts'
 import type { RequestOptions } from './request-options.ts'
 import { Session } from './session.ts'
 import type { TokenSet } from './token-set.ts'
+import { waitFor } from './wait.ts'
 
 /** `works`; `refused`: the provider does not accept it; `unknown`: it does not say, or there is nothing to ask. */
 export type AccessTokenProbe = 'works' | 'refused' | 'unknown'
@@ -31,9 +32,10 @@ export async function askWhoAmI(
       allowInsecureRequests,
       unauthorized: 'return',
     })
-    const request = { redirect: 'manual', signal: AbortSignal.any(limits) } as const
-    const response = await session.fetch(provider.userinfoUrl, request)
-    return verdict(response.status, await firstWords(response))
+    const limit = AbortSignal.any(limits)
+    const sent = session.fetch(provider.userinfoUrl, { redirect: 'manual', signal: limit })
+    const response = await waitFor(sent, limit) // holds for a `fetch` that does not listen to its signal
+    return verdict(response.status, await waitFor(firstWords(response), limit))
   } catch {
     signal?.throwIfAborted()
     return 'unknown'
