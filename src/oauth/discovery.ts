@@ -215,7 +215,7 @@ function urlsIn<Name extends string>(
   const urls: { [K in Name]?: string } = {}
   for (const name of Object.keys(names) as Name[]) {
     const value = found[names[name]]
-    if (typeof value !== 'string') continue
+    if (typeof value !== 'string' || value === '') continue
     assertMetadataUrl(`The issuer's ${names[name]}`, value, issuer, options)
     urls[name] = value
   }
