@@ -16,7 +16,7 @@ export const strictCodeFields = ['errcode', 'error_code', 'err_no', 'errno', 'EC
 /** A code in one of these refuses when there is no token. */
 export const codeFields = [
   ...strictCodeFields,
-  ...['error_id', 'code', 'status_txt', 'sub_code', 'ret_code', 'result_code'],
+  ...['error_id', 'code', 'status_txt', 'ret_code', 'result_code'],
 ] as const
 
 /** Too common to mean anything unless a description stands beside them. */

@@ -28,8 +28,8 @@ const deadToken = [
 
 /** An authorization code or device code that the provider does not take, in words. */
 const deadCode = [
-  new RegExp(`\\bcode\\b[^.]{0,60}?(?:${gone})`),
-  new RegExp(`\\b(?:${bad}|wrong|used)\\b[^.]{0,30}\\bcode\\b`),
+  new RegExp(`\\b(?:auth)?code\\b[^.]{0,60}?(?:${gone})`),
+  new RegExp(`\\b(?:${bad}|wrong|used)\\b[^.]{0,30}\\b(?:auth)?code\\b`),
 ]
 
 /** Codes that are about us and not about the grant, whatever the sentence beside them says. */
@@ -37,7 +37,8 @@ const aboutUs = /^(?:invalid_client|unauthorized_client|invalid_scope|unsupporte
 
 /** What a refusal's own words say of it; `undefined`: no more than its code and status. */
 export function outlookOf(refusal: Refusal, body: JsonObject, request: string): Outlook | undefined {
-  const text = `${refusal.description ?? ''} ${refusal.error}`.slice(0, 500).toLowerCase().trim()
+  const said = `${refusal.description ?? ''} ${refusal.error}`.slice(0, 500)
+  const text = said.toLowerCase().replaceAll('_', ' ').trim()
   if (saysTransient(body) || passing.some((pattern) => pattern.test(text))) return 'passing'
   if (aboutUs.test(refusal.error) || /\bmissing\b|\brequired\b/.test(text)) return undefined
   const patterns = request === 'refresh_token' ? deadToken : deadCode

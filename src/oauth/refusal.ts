@@ -27,9 +27,8 @@ export interface Refusal {
 export function strictRefusal(body: JsonObject): Refusal | undefined {
   const description = textOf(body, descriptionFields)
   for (const name of errorFields) {
-    const refusal = fromErrorField(memberValue(body, name))
-    if (refusal !== undefined)
-      return named({ ...refusal, description: refusal.description ?? description }, body)
+    const refusal = fromErrorField(memberValue(body, name), description)
+    if (refusal !== undefined) return named(refusal, body)
   }
   const code = firstCode(body, strictCodeFields)
   if (code !== undefined) return { error: code, description: description ?? textOf(body, ['err']) }
@@ -95,15 +94,22 @@ function wordsFirst(refusal: Refusal): Refusal {
 }
 
 /** The value of `error`, `errors` and the like: a code, a number, `true`, an object (Facebook) or a list (Fitbit). */
-function fromErrorField(value: unknown): Refusal | undefined {
-  if (value === true) return { error: 'error', description: undefined }
-  if (Array.isArray(value)) return value.map(fromErrorField).find((refusal) => refusal !== undefined)
-  if (isObject(value)) return fromErrorObject(value)
+function fromErrorField(value: unknown, description: string | undefined): Refusal | undefined {
+  if (value === true) return { error: 'error', description }
+  if (Array.isArray(value)) {
+    for (const one of value) {
+      const refusal = fromErrorField(one, description)
+      if (refusal !== undefined) return refusal
+    }
+    return undefined
+  }
+  if (isObject(value)) return fromErrorObject(value, description)
   const code = errorCode(value)
-  return code === undefined ? undefined : { error: code, description: undefined }
+  return code === undefined ? undefined : { error: code, description }
 }
 
-function fromErrorObject(value: JsonObject): Refusal | undefined {
+/** @param beside the description that stands beside the object, where it has none itself. */
+function fromErrorObject(value: JsonObject, beside: string | undefined): Refusal | undefined {
   const said = Object.values(value).filter((one) => !isNothing(one))
   if (said.length === 0) return undefined
   const inner = ['detail', 'details', 'error', 'errors']
@@ -113,7 +119,7 @@ function fromErrorObject(value: JsonObject): Refusal | undefined {
   const code = codeOfObject(value) ?? (inner === undefined ? undefined : codeOfObject(inner))
   if (code !== undefined && noError.has(code.toLowerCase())) return undefined
   const description = textOf(value, descriptionFields) ?? (inner && textOf(inner, descriptionFields))
-  return { error: code ?? 'error', description: description ?? firstTextIn(value) }
+  return { error: code ?? 'error', description: description ?? beside ?? firstTextIn(value) }
 }
 
 function isNothing(value: unknown): boolean {
@@ -154,10 +160,12 @@ function firstCode(body: JsonObject, names: readonly string[]): string | undefin
   )
 }
 
+/** RFC 9110 section 15.3, as far as an answer with a body has them. Pinterest has an error 283. */
+const successes = new Set([200, 201, 202, 203, 204])
+
 /** A field that holds an error code, unless it says that all is well. */
 function errorCode(value: unknown): string | undefined {
-  if (typeof value === 'number')
-    return value === 0 || (value > 199 && value < 300) ? undefined : String(value)
+  if (typeof value === 'number') return value === 0 || successes.has(value) ? undefined : String(value)
   if (typeof value !== 'string' || noError.has(value.trim().toLowerCase())) return undefined
   return /^true$/i.test(value.trim()) ? 'error' : value
 }

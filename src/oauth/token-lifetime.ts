@@ -18,9 +18,9 @@ type Read = Omit<Lifetime, 'name'>
 /** The last and first instant that a `Date` can hold, in milliseconds; a lifetime of 10^20 s must not become NaN. */
 const endOfTime = 8.64e15
 
-/** A lifetime in seconds by another name. */
+/** A lifetime in seconds. Who says that they are seconds may mean others by `expires_in` (Zoho of old). */
 const lifetimeFields = [
-  ...['expires_in', 'expire_in', 'expired_in', 'expires_in_seconds', 'expires_in_sec', 'ttl', 'lifetime'],
+  ...['expires_in_sec', 'expires_in_seconds', 'expires_in', 'expire_in', 'expired_in', 'ttl', 'lifetime'],
   ...['access_token_expires_in', 'access_token_expire_in', 'token_expires_in'],
 ]
 

@@ -1,0 +1,393 @@
+// How providers M to Z say no to a token request, by their documentation and public reports.
+// RFC 6749 section 5.2 with everything that is different about it.
+import { type Case, refused, renewal } from './outcome.ts'
+
+export const moreRefusals: readonly Case[] = [
+  [
+    'Mailchimp',
+    '{"type":"https://mailchimp.com/developer/x","title":"API Key Invalid","status":401,"detail":"Your API key may be invalid.","instance":"1"}',
+    refused(401, 'https://mailchimp.com/developer/x', 'Your API key may be invalid.', 'ours'),
+  ],
+  [
+    'Mailchimp, OAuth',
+    '{"error":"invalid_grant","error_description":"Authorization code is expired"}',
+    refused(400, 'invalid_grant', 'Authorization code is expired', 'dead'),
+  ],
+  [
+    'Microsoft',
+    '{"error":"invalid_grant","error_description":"AADSTS70008: The refresh token has expired due to inactivity.","error_codes":[70008],"timestamp":"2026-03-01 12:00:00Z","trace_id":"1","correlation_id":"2","suberror":"bad_token"}',
+    refused(400, 'invalid_grant', 'AADSTS70008: The refresh token has expired due to inactivity.', 'dead'),
+    renewal,
+  ],
+  [
+    'Microsoft, the secret',
+    '{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys are expired.","error_codes":[7000222]}',
+    refused(401, 'invalid_client', 'AADSTS7000222: The provided client secret keys are expired.', 'ours'),
+    renewal,
+  ],
+  [
+    'Microsoft, a passing trouble',
+    '{"error":"temporarily_unavailable","error_description":"AADSTS90033: A transient error has occurred. Please try again.","error_codes":[90033]}',
+    refused(
+      503,
+      'temporarily_unavailable',
+      'AADSTS90033: A transient error has occurred. Please try again.',
+      'later',
+    ),
+    renewal,
+  ],
+  [
+    'Microsoft, a second factor',
+    '{"error":"interaction_required","error_description":"AADSTS50076: you must use multi-factor authentication","error_codes":[50076],"suberror":"basic_action"}',
+    refused(400, 'interaction_required', 'AADSTS50076: you must use multi-factor authentication', 'ours'),
+    { ...renewal, note: 'it may pass with the policy; the vault goes on trying slowly' },
+  ],
+  [
+    'Monday',
+    '{"error_message":"Invalid authorization code","status_code":401}',
+    refused(401, '401', 'Invalid authorization code', 'dead'),
+  ],
+  [
+    'Notion',
+    '{"error":"invalid_grant","error_description":"Invalid code."}',
+    refused(400, 'invalid_grant', 'Invalid code.', 'dead'),
+  ],
+  [
+    'Notion, of the API',
+    '{"object":"error","status":401,"code":"unauthorized","message":"API token is invalid."}',
+    refused(401, 'unauthorized', 'API token is invalid.', 'ours'),
+  ],
+  [
+    'Okta',
+    '{"errorCode":"invalid_client","errorSummary":"Invalid value for \'client_id\' parameter.","errorLink":"invalid_client","errorId":"oae1","errorCauses":[]}',
+    refused(401, 'invalid_client', "Invalid value for 'client_id' parameter.", 'ours'),
+  ],
+  [
+    'OneLogin v1',
+    '{"status":{"error":true,"code":401,"type":"Unauthorized","message":"Authentication Failure"}}',
+    refused(401, '401', 'Authentication Failure', 'ours'),
+  ],
+  [
+    'PayPal',
+    '{"error":"invalid_client","error_description":"Client Authentication failed"}',
+    refused(401, 'invalid_client', 'Client Authentication failed', 'ours'),
+  ],
+  [
+    'PayPal, of the API',
+    '{"name":"INTERNAL_SERVICE_ERROR","message":"An internal service error occurred","debug_id":"1"}',
+    refused(500, 'INTERNAL_SERVICE_ERROR', 'An internal service error occurred', 'later'),
+  ],
+  [
+    'Pinterest',
+    '{"code":283,"message":"Your refresh token is invalid.","status":"failure"}',
+    refused(401, '283', 'Your refresh token is invalid.', 'dead'),
+    renewal,
+  ],
+  [
+    'Pipedrive',
+    '{"success":false,"message":"Invalid grant: refresh token is invalid","error":"invalid_grant"}',
+    refused(400, 'invalid_grant', 'Invalid grant: refresh token is invalid', 'dead'),
+    renewal,
+  ],
+  [
+    'Plaid',
+    '{"display_message":null,"error_code":"INVALID_PUBLIC_TOKEN","error_message":"could not find matching public token","error_type":"INVALID_INPUT","request_id":"1"}',
+    refused(400, 'INVALID_PUBLIC_TOKEN', 'could not find matching public token', 'ours'),
+  ],
+  [
+    'plentymarkets',
+    '{"error":"invalid_credentials","message":"The user credentials were incorrect."}',
+    refused(401, 'invalid_credentials', 'The user credentials were incorrect.', 'ours'),
+  ],
+  [
+    'QuickBooks',
+    '{"error_description":"Incorrect Token type or clientID","error":"invalid_grant"}',
+    refused(400, 'invalid_grant', 'Incorrect Token type or clientID', 'dead'),
+    renewal,
+  ],
+  [
+    'QuickBooks, of the API',
+    '{"Fault":{"Error":[{"Message":"message=AuthenticationFailed","Detail":"Token expired: x","code":"3200"}],"type":"AUTHENTICATION"},"time":"2026-03-01"}',
+    refused(401, 'AUTHENTICATION', 'message=AuthenticationFailed', 'ours'),
+  ],
+  [
+    'Reddit',
+    '{"message":"Bad Request","error":400}',
+    refused(400, '400', 'Bad Request', 'ours'),
+    { ...renewal, note: 'it says so of anything' },
+  ],
+  ['Reddit, with 200', '{"error":"invalid_grant"}', refused(200, 'invalid_grant', undefined, 'dead')],
+  [
+    'Salesforce',
+    '{"error":"invalid_grant","error_description":"expired access/refresh token"}',
+    refused(400, 'invalid_grant', 'expired access/refresh token', 'dead'),
+    renewal,
+  ],
+  [
+    'Salesforce, in a hurry',
+    '{"error":"invalid_request","error_description":"token request is already being processed"}',
+    refused(400, 'invalid_request', 'token request is already being processed', 'later'),
+    renewal,
+  ],
+  [
+    'Salesforce, in trouble',
+    '{"error":"unknown_error","error_description":"retry your request"}',
+    refused(400, 'unknown_error', 'retry your request', 'later'),
+    renewal,
+  ],
+  [
+    'Salesforce, of the API: a list',
+    '[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]',
+    refused(401, 'INVALID_SESSION_ID', 'Session expired or invalid', 'ours'),
+  ],
+  [
+    'Salesforce, XML',
+    '<?xml version="1.0" encoding="UTF-8"?><OAuth><error>invalid_client_id</error><error_description>client identifier invalid</error_description></OAuth>',
+    refused(400, 'invalid_client_id', 'client identifier invalid', 'ours'),
+  ],
+  [
+    'Shopify',
+    '{"error":"invalid_request","error_description":"The authorization code was not found or was already used"}',
+    refused(400, 'invalid_request', 'The authorization code was not found or was already used', 'dead'),
+  ],
+  [
+    'Shopify, of the API',
+    '{"errors":"[API] Invalid API key or access token (unrecognized login or wrong password)"}',
+    refused(
+      401,
+      '[API] Invalid API key or access token (unrecognized login or wrong password)',
+      undefined,
+      'ours',
+    ),
+  ],
+  [
+    'P33 Slack, a code',
+    '{"ok":false,"error":"invalid_code"}',
+    refused(200, 'invalid_code', undefined, 'dead'),
+  ],
+  [
+    'P33 Slack, a refresh token',
+    '{"ok":false,"error":"invalid_refresh_token"}',
+    refused(200, 'invalid_refresh_token', undefined, 'dead'),
+    renewal,
+  ],
+  [
+    'Slack, the secret',
+    '{"ok":false,"error":"bad_client_secret"}',
+    refused(200, 'bad_client_secret', undefined, 'ours'),
+  ],
+  [
+    'Slack, too fast',
+    '{"ok":false,"error":"ratelimited"}',
+    refused(429, 'ratelimited', undefined, 'later', 30),
+    { headers: { 'retry-after': '30' } },
+  ],
+  [
+    'Slack, in trouble',
+    '{"ok":false,"error":"internal_error"}',
+    refused(200, 'internal_error', undefined, 'later'),
+  ],
+  [
+    'SoundCloud',
+    '{"code":401,"message":"","link":"https://x.example","status":"401 - Unauthorized","errors":[],"error":"invalid_client"}',
+    refused(401, 'invalid_client', undefined, 'ours'),
+  ],
+  [
+    'Spotify',
+    '{"error":"invalid_grant","error_description":"Refresh token revoked"}',
+    refused(400, 'invalid_grant', 'Refresh token revoked', 'dead'),
+    renewal,
+  ],
+  [
+    'Spotify, of the API',
+    '{"error":{"status":401,"message":"The access token expired"}}',
+    refused(401, '401', 'The access token expired', 'ours'),
+  ],
+  [
+    'Square',
+    '{"errors":[{"category":"AUTHENTICATION_ERROR","code":"UNAUTHORIZED","detail":"This request could not be authorized."}]}',
+    refused(401, 'UNAUTHORIZED', 'This request could not be authorized.', 'ours'),
+  ],
+  [
+    'Square of old',
+    '{"message":"Not Authorized","type":"service.not_authorized"}',
+    refused(401, 'service.not_authorized', 'Not Authorized', 'ours'),
+  ],
+  [
+    'Stack Exchange',
+    '{"error":{"type":"invalid_request","message":"code not found"}}',
+    refused(400, 'invalid_request', 'code not found', 'dead'),
+  ],
+  [
+    'Strava',
+    '{"message":"Bad Request","errors":[{"resource":"RefreshToken","field":"refresh_token","code":"invalid"}]}',
+    refused(400, 'invalid', 'Bad Request', 'dead'),
+    renewal,
+  ],
+  [
+    'Strava, the client',
+    '{"message":"Bad Request","errors":[{"resource":"Application","field":"client_id","code":"invalid"}]}',
+    refused(400, 'invalid', 'Bad Request', 'ours'),
+    renewal,
+  ],
+  [
+    'Strava, too fast',
+    '{"message":"Rate Limit Exceeded","errors":[{"resource":"Application","field":"rate limit","code":"exceeded"}]}',
+    refused(429, 'exceeded', 'Rate Limit Exceeded', 'later'),
+  ],
+  [
+    'Stripe',
+    '{"error":"invalid_grant","error_description":"Authorization code does not exist: ac_1"}',
+    refused(400, 'invalid_grant', 'Authorization code does not exist: ac_1', 'dead'),
+  ],
+  [
+    'Stripe, of the API',
+    '{"error":{"code":"resource_missing","doc_url":"https://x.example","message":"No such customer","param":"id","type":"invalid_request_error"}}',
+    refused(404, 'invalid_request_error', 'No such customer', 'ours'),
+  ],
+  [
+    'TikTok v2, with 200',
+    '{"error":"invalid_grant","error_description":"Authorization code is expired.","log_id":"2"}',
+    refused(200, 'invalid_grant', 'Authorization code is expired.', 'dead'),
+  ],
+  [
+    'TikTok v1, nested',
+    '{"data":{"captcha":"","desc_url":"","description":"Refresh token is expired.","error_code":10010,"log_id":"2"},"message":"error"}',
+    refused(200, '10010', 'Refresh token is expired.', 'dead'),
+    renewal,
+  ],
+  [
+    'TikTok Shop',
+    '{"code":36004004,"message":"The authorization code is invalid","data":null,"request_id":"2"}',
+    refused(200, '36004004', 'The authorization code is invalid', 'dead'),
+  ],
+  [
+    'Todoist',
+    '{"error":"bad_authorization_code"}',
+    refused(400, 'bad_authorization_code', undefined, 'dead'),
+  ],
+  [
+    'Trakt',
+    '{"error":"invalid_grant","error_description":"The provided authorization grant is invalid, expired or revoked."}',
+    refused(401, 'invalid_grant', 'The provided authorization grant is invalid, expired or revoked.', 'dead'),
+    renewal,
+  ],
+  [
+    'Twitch',
+    '{"status":400,"message":"Invalid refresh token"}',
+    refused(400, '400', 'Invalid refresh token', 'dead'),
+    renewal,
+  ],
+  [
+    'Twitch, with the words of HTTP',
+    '{"error":"Bad Request","status":400,"message":"Invalid authorization code"}',
+    refused(400, 'Bad Request', 'Invalid authorization code', 'dead'),
+  ],
+  [
+    'Twitch, device',
+    '{"status":400,"message":"authorization_pending"}',
+    refused(400, 'authorization_pending', 'authorization_pending', 'later'),
+  ],
+  [
+    'Twitter',
+    '{"error":"invalid_request","error_description":"Value passed for the token was invalid."}',
+    refused(400, 'invalid_request', 'Value passed for the token was invalid.', 'dead'),
+    renewal,
+  ],
+  [
+    'Twitter of old',
+    '{"errors":[{"code":99,"message":"Unable to verify your credentials","label":"authenticity_token_error"}]}',
+    refused(403, '99', 'Unable to verify your credentials', 'ours'),
+  ],
+  [
+    'Typeform',
+    '{"code":"AUTHENTICATION_FAILED","description":"Authentication credentials not found on the Request Headers"}',
+    refused(
+      403,
+      'AUTHENTICATION_FAILED',
+      'Authentication credentials not found on the Request Headers',
+      'ours',
+    ),
+  ],
+  [
+    'Untappd',
+    '{"meta":{"code":500,"error_detail":"The code is bad.","error_type":"invalid_auth","developer_friendly":""},"response":[]}',
+    refused(500, 'invalid_auth', 'The code is bad.', 'later'),
+  ],
+  [
+    'Vimeo',
+    '{"error":"invalid_grant","error_description":"A valid authorization code was not found."}',
+    refused(400, 'invalid_grant', 'A valid authorization code was not found.', 'dead'),
+  ],
+  [
+    'Webflow',
+    '{"msg":"invalid_grant","code":400,"name":"OAuthError","path":"/oauth/access_token","err":"OAuthError: invalid_grant"}',
+    refused(400, 'invalid_grant', 'invalid_grant', 'dead'),
+    { note: 'a word says more than a number' },
+  ],
+  [
+    'Withings, with 200',
+    '{"status":503,"body":{},"error":"Invalid Params: invalid refresh_token"}',
+    refused(200, 'Invalid Params: invalid refresh_token', undefined, 'dead'),
+    renewal,
+  ],
+  ['Withings, a number alone', '{"status":601,"body":{}}', refused(200, '601', undefined, 'ours')],
+  [
+    'Wrike',
+    '{"errorDescription":"Refresh token is invalid","error":"invalid_grant"}',
+    refused(400, 'invalid_grant', 'Refresh token is invalid', 'dead'),
+    renewal,
+  ],
+  ['Xero', '{"error":"invalid_grant"}', refused(400, 'invalid_grant', undefined, 'dead'), renewal],
+  [
+    'Xero, too fast',
+    '',
+    { kind: 'junk', status: 429, code: 'response_not_oauth', retryAfter: 11 },
+    { headers: { 'retry-after': '11', 'x-rate-limit-problem': 'minute' } },
+  ],
+  [
+    'Yahoo',
+    '{"error":{"localizedMessage":"client request is not acceptable or not supported","errorId":"INVALID_REFRESH_TOKEN","message":"refresh token is invalid"}}',
+    refused(400, 'INVALID_REFRESH_TOKEN', 'refresh token is invalid', 'dead'),
+    renewal,
+  ],
+  [
+    'Yahoo, v2',
+    '{"error":"INVALID_REFRESH_TOKEN","error_description":"The refresh token is invalid."}',
+    refused(400, 'INVALID_REFRESH_TOKEN', 'The refresh token is invalid.', 'dead'),
+    renewal,
+  ],
+  [
+    'Zendesk',
+    '{"error":"invalid_grant","error_description":"Authorization code is invalid."}',
+    refused(401, 'invalid_grant', 'Authorization code is invalid.', 'dead'),
+  ],
+  [
+    'Zendesk, of the API',
+    '{"error":{"title":"Forbidden","message":"You do not have access to this page."}}',
+    refused(403, 'error', 'You do not have access to this page.', 'ours'),
+  ],
+  ['Zoho, with 200', '{"error":"invalid_code"}', refused(200, 'invalid_code', undefined, 'dead'), renewal],
+  [
+    'Zoho, too fast',
+    '{"error_description":"You have made too many requests continuously. Please try again after some time.","error":"Access Denied","status":"failure"}',
+    refused(
+      400,
+      'Access Denied',
+      'You have made too many requests continuously. Please try again after some time.',
+      'later',
+    ),
+    renewal,
+  ],
+  [
+    'Zoom',
+    '{"reason":"Invalid Token!","error":"invalid_grant"}',
+    refused(400, 'invalid_grant', 'Invalid Token!', 'dead'),
+    renewal,
+  ],
+  [
+    'Zoom, of the API',
+    '{"code":124,"message":"Invalid access token."}',
+    refused(401, '124', 'Invalid access token.', 'ours'),
+  ],
+]
