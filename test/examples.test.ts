@@ -10,7 +10,18 @@ const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
 /** What each must say. */
 const says: Record<string, RegExp[]> = {
   'custom-provider': [/discovered: \[ '\/token', '\/revoke' \] true/, /signed in as ada/, /provider_invalid/],
+  'implicit-legacy': [/asked for: id_token token/, /works: 200/, /refused: response_mode_mismatch/],
   'loopback-login': [/^ada granted profile and notes$/m, /was denied \("access_denied"/],
+  'pushed-request': [
+    /^in the address: client_id, request_uri$/m,
+    /within 60 seconds/,
+    /refused: pushed_authorization invalid_client/,
+  ],
+  'rich-authorization': [
+    /^\[\{"type":"payment_initiation"/m,
+    /token for: https:/,
+    /invalid_authorization_details/,
+  ],
   'session-refresh': [/by hand: ada/, /by itself: .*'ada'.* with 1 refresh$/m, /by the vault: ada/],
   'test-your-agent': [/All is as it should be: .*unread/],
   'tool-accounts': [/^ada@home$/m, /^ada@work$/m, /must be one of/],
