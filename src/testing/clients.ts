@@ -16,7 +16,8 @@ export class Clients {
   /** Registers a client and makes up what is missing. `tokenEndpointAuthMethod: 'none'` makes a public one. */
   register(wanted: Partial<RegisteredClient>): RegisteredClient {
     const method = wanted.tokenEndpointAuthMethod ?? 'client_secret_basic'
-    const secret = method === 'none' ? undefined : (wanted.clientSecret ?? this.#secrets.make('secret'))
+    const hasSecret = method !== 'none' && method !== 'private_key_jwt'
+    const secret = hasSecret ? (wanted.clientSecret ?? this.#secrets.make('secret')) : undefined
     if (wanted.clientSecret !== undefined) this.#secrets.remember(wanted.clientSecret)
     const client: RegisteredClient = {
       ...wanted,

@@ -35,7 +35,7 @@ function oauthMetadata(state: ServerState) {
     pushedRequests,
     detailTypes,
   } = state.behaviour()
-  const methods = ['client_secret_basic', 'client_secret_post', 'none']
+  const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']
   return {
     issuer: state.issuer(),
     authorization_endpoint: state.issuer() + PATHS.authorization,

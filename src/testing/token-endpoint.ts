@@ -213,7 +213,7 @@ function assertedClient(
   jwt: string,
   parameters: ReadonlyMap<string, string>,
 ): RegisteredClient | Fault {
-  const unproved = (description: string): Fault => ({ error: 'invalid_client', description })
+  const unproved = (description: string): Fault => ({ error: 'invalid_client', description, status: 401 })
   if (parameters.get('client_assertion_type') !== CLIENT_ASSERTION)
     return unproved('the assertion type is unknown')
   const assertion = readAssertion(state, jwt)
