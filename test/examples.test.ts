@@ -10,8 +10,15 @@ const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
 /** What each must say. */
 const says: Record<string, RegExp[]> = {
   'custom-provider': [/discovered: \[ '\/token', '\/revoke' \] true/, /signed in as ada/, /provider_invalid/],
+  hooks: [
+    /refresh_token with .*grant_type/,
+    /kept: \{ accountId: 'account-of-ada' \}/,
+    /^revocation asked for$/m,
+  ],
   'implicit-legacy': [/asked for: id_token token/, /works: 200/, /refused: response_mode_mismatch/],
   'loopback-login': [/^ada granted profile and notes$/m, /was denied \("access_denied"/],
+  mtls: [/^the token is bound-to-robot$/m, /the API saw \{ caller: 'robot' \}/, /got no answer/],
+  'private-key-jwt': [/^signed by our key: true robot/m, /refused .*its signature is wrong/],
   'pushed-request': [
     /^in the address: client_id, request_uri$/m,
     /within 60 seconds/,
