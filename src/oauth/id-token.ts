@@ -57,8 +57,7 @@ export async function checkIdToken(
   if (provider.issuer === undefined) return []
   const parsed = await checkedClaims(provider, client, idToken, expected, options)
   const { jwksUrl: url } = provider
-  if (url === undefined && !isSigningAlgorithm(parsed.alg))
-    throw invalid(provider, 'its signature is of an unknown kind')
+  if (!isSigningAlgorithm(parsed.alg)) throw invalid(provider, 'its signature is of an unknown kind')
   if (url === undefined) return []
   const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, keysTimeoutMs)
   const sender = { ...options, timeoutMs, fetch: options.fetch ?? client.fetch }

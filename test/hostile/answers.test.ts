@@ -8,14 +8,15 @@ import { answering, bareAnswers, corpus, shortCorpus } from './corpus.ts'
 import { judged } from './judge.ts'
 import { client, hostileOptions, operations, provider } from './operations.ts'
 
-describe.each(operations)('$name', ({ name, run, accepted, alike }) => {
-  it.runIf(accepted !== undefined)('takes the answer that it is there for', async () => {
-    const { error } = await judged(name, () =>
-      run(hostileOptions(answering({ body: JSON.stringify(accepted) }))),
-    )
-    expect(error).toBeUndefined()
-  })
+it.each(operations.filter(({ accepted }) => accepted !== undefined))(
+  '$name takes the answer that it is there for',
+  async ({ name, run, accepted }) => {
+    const fetch = answering({ body: JSON.stringify(accepted), headers: json })
+    expect((await judged(name, () => run(hostileOptions(fetch)))).error).toBeUndefined()
+  },
+)
 
+describe.each(operations)('$name', ({ name, run, alike }) => {
   it('ends every answer of the corpus with a result or a documented error', async () => {
     for (const answer of [...(alike ? shortCorpus : corpus), ...bareAnswers]) {
       const { value } = await judged(`${name}: ${answer.name}`, () => run(hostileOptions(answering(answer))))
