@@ -128,7 +128,8 @@ const groups: Record<string, readonly Case[]> = {
 }
 
 describe.each(Object.entries(groups))('R7 R8 P33 P34 answers of %s', (_, cases) => {
-  it.each(cases)('%s', async (_, body, outcome, given = {}) => {
+  const named = cases.map(([name, body, outcome, given = {}]) => ({ name, body, outcome, given }))
+  it.each(named)('$name', async ({ body, outcome, given }) => {
     const refreshes = given.request === 'refresh_token'
     const found = await outcomeOf(body, outcome.status ?? 200, given)
     if (outcome.kind === 'tokens') {

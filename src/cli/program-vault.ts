@@ -74,11 +74,12 @@ export function addDoctor(program: Command, act: Act): void {
     .description('say what is wrong, why, and what to do: with everything, or with one connection')
     .option('--offline', 'ask no provider anything')
     .option('--no-probe', 'read what providers publish, and ask nothing else of them')
+    .option('--provider <id>', 'how its answers differ from the RFCs, as a provider row to paste')
     .addHelpText(
       'after',
       `
 Instead of a provider it takes the id of a connection. It changes nothing, and sends no secret.
-${example('toolgrant doctor', 'toolgrant doctor slack --account work', 'toolgrant doctor --offline --json')}`,
+${example('toolgrant doctor', 'toolgrant doctor slack --account work', 'toolgrant doctor --provider acme', 'toolgrant doctor --offline --json')}`,
     )
     .action(act(async () => (await import('./commands/doctor.ts')).doctor))
 }

@@ -19,6 +19,7 @@ export {
 } from './client.ts'
 export type { ClientCredentialsOptions } from './client-credentials.ts'
 export type { ClientMetadataDocument } from './client-metadata.ts'
+export type { Deviation, DeviationCode } from './deviation.ts'
 export type { DeviceAuthorization, DeviceAuthorizationOptions, DeviceCodeOptions } from './device.ts'
 export type { IssuerMetadata } from './discovery.ts'
 export type { EndSessionOptions } from './end-session.ts'

@@ -1,4 +1,5 @@
 // What the entries of a connection's history say besides their type: JSON, for people and for `explain`. No secret in it.
+import type { Deviation, TokenSet } from '../oauth/index.ts'
 import type { FailureKind } from './refresh-failure.ts'
 import type { HistoryEntry } from './store.ts'
 
@@ -8,8 +9,13 @@ export interface WrittenAt {
   origin?: string | undefined
 }
 
+/** How the answer that brought the tokens differed from the RFCs; left out when it did not. */
+export interface AnsweredNote {
+  deviations?: readonly Deviation[]
+}
+
 /** A person consented. */
-export interface ConnectedNote extends WrittenAt {
+export interface ConnectedNote extends WrittenAt, AnsweredNote {
   /** The scopes granted. */
   scopes: readonly string[]
   /** Nobody consented just now: the grant was brought from there. */
@@ -20,7 +26,7 @@ export interface ConnectedNote extends WrittenAt {
 }
 
 /** A refresh was saved. */
-export interface RefreshedNote extends WrittenAt {
+export interface RefreshedNote extends WrittenAt, AnsweredNote {
   /** How long the provider took to answer, in milliseconds. */
   ms: number
   /** Whether the answer held another refresh token than the one that was spent. */
@@ -89,6 +95,14 @@ export interface HistoryNotes {
   needs_reconnect: NeedsReconnectNote
   lease_taken_over: LeaseTakenOverNote
   revoked: RevokedNote
+}
+
+/** Of one answer so many are kept: every kind has room, and a hostile answer no more. */
+const mostDeviations = 12
+
+/** What a note says of the answer that brought these tokens. */
+export function answeredNote({ deviations }: Pick<TokenSet, 'deviations'>): AnsweredNote {
+  return deviations.length === 0 ? {} : { deviations: deviations.slice(0, mostDeviations) }
 }
 
 /** A note as the store keeps it. */

@@ -16,6 +16,7 @@ export type {
 } from './audit.ts'
 export type { Connection, ConnectionAddress } from './connection.ts'
 export type { VaultTokenRequest } from './connection-reader.ts'
+export type { ProviderDeviations, SeenDeviation } from './deviation-survey.ts'
 export type { VaultEvent, VaultEventType, VaultListener } from './event.ts'
 export type {
   Cause,

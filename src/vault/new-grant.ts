@@ -14,7 +14,7 @@ import { assertAddress, type Connection, type ConnectionAddress, toConnection } 
 import { forgottenMeanwhile, notConnected } from './connection-errors.ts'
 import { disconnectRow } from './disconnect.ts'
 import { type ForgottenMarks, forgottenMarks, personKey } from './forgotten.ts'
-import { historyNote } from './history-note.ts'
+import { answeredNote, historyNote } from './history-note.ts'
 import type { Interior } from './interior.ts'
 import type { ConnectionRow, RowAddress } from './store.ts'
 import type { ConnectClientOptions, FinishOptions } from './vault.ts'
@@ -83,7 +83,10 @@ async function putGrant(
   const [before] = await store.list(place)
   const id = before?.id ?? globalThis.crypto.randomUUID()
   const generation = (before?.generation ?? 0) + 1
-  const note = historyNote('connected', { scopes: tokens.scopes, origin: store.origin })
+  const note = historyNote('connected', {
+    ...{ scopes: tokens.scopes, origin: store.origin },
+    ...answeredNote(tokens),
+  })
   const put = async () => {
     const at = store.now()
     const life = { provider, usedAt: at, grantedAt: at, aheadMs: at - now() }

@@ -6,6 +6,7 @@ import { assertAddress, type Connection, type ConnectionAddress, toConnection } 
 import { notConnected } from './connection-errors.ts'
 import { pick, unrevoked, type VaultTokenRequest } from './connection-reader.ts'
 import { ConnectionSource } from './connection-source.ts'
+import type { ProviderDeviations } from './deviation-survey.ts'
 import { disconnectRow } from './disconnect.ts'
 import type { VaultListener } from './event.ts'
 import type { ExplainOptions, Explanation } from './explanation.ts'
@@ -105,6 +106,13 @@ class OpenVault extends Vault {
     const inside = this.#opened()
     const { surveyVault } = await import('./survey.ts')
     return surveyVault(inside)
+  }
+
+  async deviations(provider: string): Promise<ProviderDeviations> {
+    const inside = this.#opened()
+    assertAddress({ provider }, false)
+    const { surveyDeviations } = await import('./deviation-survey.ts')
+    return surveyDeviations(inside, provider)
   }
 
   async save(address: ConnectionAddress, tokens: TokenSet): Promise<Connection> {

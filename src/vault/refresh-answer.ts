@@ -3,7 +3,7 @@
 import { KeyError, StoreError } from '../errors.ts'
 import type { Registration, TokenSet } from '../oauth/index.ts'
 import { notConnected } from './connection-errors.ts'
-import { historyNote, type RefreshedNote, readHistoryNote } from './history-note.ts'
+import { answeredNote, historyNote, type RefreshedNote, readHistoryNote } from './history-note.ts'
 import type { RefreshLease } from './refresh-lease.ts'
 import type { RefreshParts } from './refresh-parts.ts'
 import type { ConnectionRow, Store } from './store.ts'
@@ -107,6 +107,7 @@ export class RefreshAnswer {
       ...(sentAt === undefined ? {} : { sentAt }),
       ...(mayBeLost ? { late: true } : {}),
       ...(providerTime === undefined ? {} : { answeredAt: providerTime }),
+      ...answeredNote(this.#tokens),
     })
   }
 

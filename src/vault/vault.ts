@@ -11,6 +11,7 @@ import type {
 import type { AuditLog } from './audit.ts'
 import type { Connection, ConnectionAddress } from './connection.ts'
 import type { VaultTokenRequest } from './connection-reader.ts'
+import type { ProviderDeviations } from './deviation-survey.ts'
 import type { VaultListener } from './event.ts'
 import type { ExplainOptions, Explanation } from './explanation.ts'
 import type { Exported, ExportOptions } from './export.ts'
@@ -156,6 +157,14 @@ export abstract class Vault {
    * @throws {StoreError}
    */
   abstract survey(): Promise<VaultSurvey>
+
+  /**
+   * How the token answers of a provider differed from the RFCs, by the histories of its connections in this tenant (of
+   * up to 200 of them), the most frequent first. Nothing has to be done about them; a provider row can say so.
+   *
+   * @throws {StoreError}
+   */
+  abstract deviations(provider: string): Promise<ProviderDeviations>
 
   /**
    * Keeps a grant that a person has just given, in place of any earlier one at that address; the connection is `active`

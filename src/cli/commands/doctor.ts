@@ -1,14 +1,15 @@
 // `toolgrant doctor [provider]`: what is wrong, why, and what to do. Changes nothing: a vault that would have to be made
 // or migrated is not opened.
 import type { Config } from '../../config/index.ts'
-import { AuthorizationRequiredError, StoreError } from '../../errors.ts'
+import { AuthorizationRequiredError, argumentError, StoreError } from '../../errors.ts'
 import type { ExplainOptions, Explanation } from '../../vault/index.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
+import { deviationsRecord, deviationsText } from '../doctor-deviations.ts'
 import { examineProviders, type ProbeExtent } from '../doctor-providers.ts'
 import { type DoctorReport, exitCodeOfReport, type Finding, sorted } from '../doctor-report.ts'
 import { reportText } from '../doctor-text.ts'
 import { examineVault, trouble } from '../doctor-vault.ts'
-import type { ExitCode } from '../exit-code.ts'
+import { type ExitCode, exitCodes } from '../exit-code.ts'
 import { exitCodeOf, explanationRecord, explanationText } from '../explanation-text.ts'
 import { whileSpinning } from '../spinner.ts'
 
@@ -18,6 +19,8 @@ export interface DoctorOptions extends AddressOptions {
   offline?: boolean
   /** `false`: read what providers publish, and ask nothing else. */
   probe?: boolean
+  /** How the answers of this provider differed from the RFCs. */
+  provider?: string
 }
 
 /** Looks at everything, or explains one connection. */
@@ -26,7 +29,20 @@ export async function doctor(
   options: DoctorOptions,
   which?: string,
 ): Promise<ExitCode | undefined> {
+  if (options.provider !== undefined) return showDeviations(context, options.provider, which)
   return which === undefined ? examine(context, options) : explainOne(context, options, which)
+}
+
+async function showDeviations(context: CommandContext, id: string, which?: string): Promise<ExitCode> {
+  const { output } = context
+  if (which !== undefined)
+    throw argumentError('doctor takes a connection to explain, or --provider with a provider, not both.')
+  const provider = await (await context.config()).provider(id)
+  await assertReady(context, provider.id)
+  const found = await (await context.vault()).deviations(provider.id)
+  if (output.json) await output.document(deviationsRecord(found))
+  else await output.write(deviationsText(found, output))
+  return exitCodes.ok
 }
 
 async function examine(context: CommandContext, options: DoctorOptions): Promise<ExitCode> {
