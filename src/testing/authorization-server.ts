@@ -14,6 +14,7 @@ import { Clients } from './clients.ts'
 import { Devices } from './device-grant.ts'
 import { type Grant, Grants } from './grants.ts'
 import { HttpListener } from './http-listener.ts'
+import { KeyProofs } from './key-proof.ts'
 import { describeProvider, type ProviderOverrides } from './provider-description.ts'
 import { type RecordedRequest, RequestLog, type ServerCounts } from './request-log.ts'
 import { Script } from './script.ts'
@@ -70,7 +71,8 @@ export class AuthorizationServer {
     const grants = new Grants(secrets, clock, behaviour)
     const devices = new Devices()
     const usedAssertions = new Set<string>()
-    return { issuer, secrets, clients, grants, devices, usedAssertions, behaviour, clock }
+    const proofs = new KeyProofs(secrets, clock, behaviour)
+    return { issuer, secrets, clients, grants, devices, proofs, usedAssertions, behaviour, clock }
   }
 
   /** Called by {@link startAuthorizationServer}; 0 takes any free port. */
@@ -140,7 +142,8 @@ export class AuthorizationServer {
   }
 
   /**
-   * Types the code of a device authorization, and decides. Default: approves.
+   * Types the code of a device authorization, or is the person whom a backchannel request names, and decides. Default:
+   * approves.
    *
    * @throws {Error} when no device waits with that code.
    */
@@ -149,7 +152,7 @@ export class AuthorizationServer {
     throw new Error(`No device waits for a decision with the code ${userCode}.`)
   }
 
-  /** The codes of the device authorizations that wait for a person. */
+  /** The codes of the device authorizations that wait for a person, and the people who are asked on the backchannel. */
   waitingDevices(): string[] {
     return this.#state.devices.waiting(this.clock())
   }
@@ -195,6 +198,11 @@ export class AuthorizationServer {
   /** Ends every access token that exists now. Refresh tokens live on. */
   expireAccessTokens(): void {
     this.#state.grants.expireAll('access')
+  }
+
+  /** Makes every nonce for proofs stale (`dpopNonces`). */
+  rotateDpopNonce(): void {
+    this.#state.proofs.rotateNonce()
   }
 
   /** Ends every refresh token that exists now. Access tokens live on. */

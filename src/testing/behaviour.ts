@@ -12,6 +12,7 @@ export type EndpointName =
   | 'introspection'
   | 'device'
   | 'verification'
+  | 'backchannel'
   | 'metadata'
   | 'jwks'
   | 'userinfo'
@@ -27,6 +28,7 @@ export type GrantType =
   | 'urn:ietf:params:oauth:grant-type:jwt-bearer'
   | 'urn:ietf:params:oauth:grant-type:token-exchange'
   | 'urn:ietf:params:oauth:grant-type:device_code'
+  | 'urn:openid:params:grant-type:ciba'
 
 /** What the consent is asked about, for a `consent` function. */
 export interface ConsentRequest {
@@ -136,9 +138,9 @@ export interface ServerBehaviour {
   pushedRequests?: 'supported' | 'required'
   /** Types of `authorization_details` that are granted (RFC 9396); others are refused. Default: details are ignored. */
   detailTypes?: readonly string[]
-  /** Seconds that a device code lives. Default: 600. */
+  /** Seconds that a device code, or a question on the backchannel, lives. Default: 600. */
   deviceSeconds?: number
-  /** Least seconds between two requests with a device code. Default: 5. */
+  /** Least seconds between two requests with it. Default: 5. */
   deviceIntervalSeconds?: number
   /** The scopes that exist; others are answered `invalid_scope`. Default: any. */
   scopes?: readonly string[]
@@ -176,6 +178,13 @@ export interface ServerBehaviour {
   idToken?: IdTokenShape
   /** Members of the metadata to add or replace; `undefined` removes one. */
   metadata?: Readonly<Record<string, unknown>>
+  /**
+   * Whether tokens are bound to the key that a request proves (DPoP, RFC 9449), or have to be. Default: no proof is
+   * looked at, and every token is a bearer token.
+   */
+  dpop?: 'supported' | 'required'
+  /** Whether proofs need a nonce of the server's. Default: false. */
+  dpopNonces?: boolean
   /** How the API takes the token. Default: `Authorization: Bearer`. */
   tokenPlacement?: { header?: string; scheme?: string; query?: string }
   /** Answers calls to `/api/…` that carry a live token. Default: a JSON echo. */

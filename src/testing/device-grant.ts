@@ -1,4 +1,5 @@
-// The device grant: a code for the program, a short one for the person, and the program's questions. RFC 8628 sections 3.1 to 3.5.
+// Grants that wait for a person elsewhere: a code for the program, and its questions until somebody has decided.
+// RFC 8628 sections 3.1 to 3.5; OpenID Connect CIBA sections 7, 10.1 and 11 (poll mode).
 import type { ConsentDecision, RegisteredClient } from './behaviour.ts'
 import {
   type Exchange,
@@ -16,7 +17,9 @@ import type { ServerState } from './token-endpoint.ts'
 
 interface Device {
   clientId: string
+  /** What the person types; on the backchannel, who is asked. */
   userCode: string
+  person?: string
   scopes: readonly string[]
   expiresAt: number
   intervalMs: number
@@ -66,6 +69,24 @@ export class Devices {
     )
   }
 
+  /** Answers a backchannel request: exactly one hint, which names the person, and `openid` (CIBA section 7.1). */
+  ask(state: ServerState, client: RegisteredClient, parameters: ReadonlyMap<string, string>): Reply {
+    const hints = ['login_hint', 'login_hint_token', 'id_token_hint'].filter((name) => parameters.has(name))
+    if (hints.length !== 1) return refusal({ error: 'invalid_request', description: 'one hint, no more' })
+    const scopes = (parameters.get('scope') ?? '').split(' ').filter((one) => one !== '')
+    if (!scopes.includes('openid'))
+      return refusal({ error: 'invalid_scope', description: 'openid is missing' })
+    const { deviceSeconds = 600, deviceIntervalSeconds: interval = 5 } = state.behaviour()
+    const person = parameters.get(hints[0] ?? '') ?? ''
+    const id = state.secrets.make('device')
+    this.#devices.set(id, {
+      ...{ clientId: client.clientId, userCode: person, person, scopes },
+      ...{ expiresAt: state.clock() + deviceSeconds * 1000, intervalMs: interval * 1000 },
+      ...{ askedAt: undefined, decision: undefined, isUsed: false },
+    })
+    return json({ auth_req_id: id, expires_in: deviceSeconds, interval }, 200, NO_STORE)
+  }
+
   /** Whether there was such a code, and nobody had decided. */
   decide(userCode: string, decision: ConsentDecision): boolean {
     const found = [...this.#devices.values()].find(
@@ -102,7 +123,7 @@ export class Devices {
     if (decision.approve === false || decision.error !== undefined)
       return { error: decision.error ?? 'access_denied', description: 'the person said no' }
     device.isUsed = true
-    const user = decision.user ?? state.behaviour().user ?? 'ada'
+    const user = decision.user ?? device.person ?? state.behaviour().user ?? 'ada'
     const scopes = decision.scopes ?? device.scopes
     const asRequested = scopes.join(' ') === device.scopes.join(' ')
     return { ...state.grants.issueTokens(clientId, user, scopes), asRequested }
@@ -124,7 +145,15 @@ export function verificationPage(state: ServerState, exchange: Exchange): Reply 
   return isKnown ? page(approve ? 'Connected' : 'Refused', '') : page('This code is unknown', '', 400)
 }
 
-/** The device authorization endpoint (section 3.1). */
+/** The backchannel authentication endpoint (CIBA section 7). */
+export function backchannelEndpoint(
+  state: ServerState,
+  request: { client: RegisteredClient; parameters: ReadonlyMap<string, string> } | Fault,
+): Reply {
+  return isFault(request) ? refusal(request) : state.devices.ask(state, request.client, request.parameters)
+}
+
+/** The device authorization endpoint (RFC 8628 section 3.1). */
 export function deviceEndpoint(
   state: ServerState,
   request: { client: RegisteredClient; parameters: ReadonlyMap<string, string> } | Fault,

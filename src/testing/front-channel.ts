@@ -75,6 +75,7 @@ export async function issueFrontChannel(
   const code = words.includes('code')
     ? state.grants.issueCode({ ...request, user, requestedScopes: request.scopes, scopes })
     : undefined
+  state.proofs.bind(code, request.params['dpop_jkt'])
   const tokens = words.includes('token') ? issueImplicit(state, request, user, scopes) : undefined
   const accessToken = tokens?.['access_token']
   const signed = words.includes('id_token')

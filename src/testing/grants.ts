@@ -54,6 +54,8 @@ interface AccessToken {
 /** Tokens as they were issued, before they are written down. */
 export interface IssuedTokens {
   accessToken: string
+  /** Default: a bearer token. */
+  tokenType?: 'DPoP'
   refreshToken: string | undefined
   /** Seconds; `null`: for ever. */
   lifetimeSeconds: number | null

@@ -3,13 +3,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { AuthorizationEndpoint } from './authorization-endpoint.ts'
 import { type EndpointName, latencyOf, type ScriptedAnswer } from './behaviour.ts'
-import { deviceEndpoint, verificationPage } from './device-grant.ts'
+import { backchannelEndpoint, deviceEndpoint, verificationPage } from './device-grant.ts'
 import { type Exchange, json, type Reply } from './exchange.ts'
 import { jwksEndpoint, metadataEndpoint, PATHS } from './metadata.ts'
 import type { RequestLog } from './request-log.ts'
 import { apiEndpoint, userinfoEndpoint } from './resource-endpoints.ts'
 import { deliver, isCarriedOut, madeUpReply, type Script } from './script.ts'
 import {
+  CIBA,
+  DEVICE_CODE,
   introspectionEndpoint,
   readDeviceRequest,
   revocationEndpoint,
@@ -110,7 +112,9 @@ export class HttpListener {
       case 'introspection':
         return introspectionEndpoint(this.#state, exchange)
       case 'device':
-        return deviceEndpoint(this.#state, readDeviceRequest(this.#state, exchange))
+        return deviceEndpoint(this.#state, readDeviceRequest(this.#state, exchange, DEVICE_CODE))
+      case 'backchannel':
+        return backchannelEndpoint(this.#state, readDeviceRequest(this.#state, exchange, CIBA))
       case 'verification':
         return verificationPage(this.#state, exchange)
       case 'metadata':

@@ -15,6 +15,7 @@ export const PATHS = {
   introspection: '/introspect',
   device: '/device_authorization',
   verification: '/device',
+  backchannel: '/backchannel',
   userinfo: '/userinfo',
   jwks: '/jwks.json',
   api: '/api',
@@ -34,6 +35,7 @@ function oauthMetadata(state: ServerState) {
     scopes,
     pushedRequests,
     detailTypes,
+    dpop,
   } = state.behaviour()
   const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']
   return {
@@ -44,6 +46,12 @@ function oauthMetadata(state: ServerState) {
     introspection_endpoint: state.issuer() + PATHS.introspection,
     ...(grantTypesOf(state.behaviour()).includes('urn:ietf:params:oauth:grant-type:device_code')
       ? { device_authorization_endpoint: state.issuer() + PATHS.device }
+      : {}),
+    ...(grantTypesOf(state.behaviour()).includes('urn:openid:params:grant-type:ciba')
+      ? {
+          backchannel_authentication_endpoint: state.issuer() + PATHS.backchannel,
+          backchannel_token_delivery_modes_supported: ['poll'],
+        }
       : {}),
     response_types_supported: responseTypesOf(state.behaviour()),
     grant_types_supported: grantTypesOf(state.behaviour()),
@@ -57,6 +65,7 @@ function oauthMetadata(state: ServerState) {
           pushed_authorization_request_endpoint: state.issuer() + PATHS.pushed,
           require_pushed_authorization_requests: pushedRequests === 'required',
         }),
+    ...(dpop === undefined ? {} : { dpop_signing_alg_values_supported: ['ES256'] }),
     ...(detailTypes === undefined ? {} : { authorization_details_types_supported: detailTypes }),
     ...(scopes === undefined ? {} : { scopes_supported: scopes }),
   }

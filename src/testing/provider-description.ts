@@ -2,6 +2,7 @@
 import type { Provider, ProviderDefinition } from '../providers/index.ts'
 import { grantTypesOf, type RegisteredClient, type ServerBehaviour } from './behaviour.ts'
 import { PATHS } from './metadata.ts'
+import { CIBA, DEVICE_CODE } from './token-endpoint.ts'
 
 /** Members to add or replace; `undefined` removes one. */
 export type ProviderOverrides = { readonly [Member in keyof Provider]?: Provider[Member] | undefined }
@@ -15,9 +16,11 @@ export function describeProvider(
 ): ProviderDefinition {
   const members = {
     ...endpoints(url),
-    deviceAuthorizationUrl: takesDevices(behaviour) ? url + PATHS.device : undefined,
+    deviceAuthorizationUrl: takes(behaviour, DEVICE_CODE) ? url + PATHS.device : undefined,
+    backchannelAuthenticationUrl: takes(behaviour, CIBA) ? url + PATHS.backchannel : undefined,
     pushedAuthorizationUrl: behaviour.pushedRequests === undefined ? undefined : url + PATHS.pushed,
     pushedAuthorizationRequired: behaviour.pushedRequests === 'required' ? true : undefined,
+    dpop: behaviour.dpop,
     id: 'simulated',
     name: 'Simulated provider',
     issParameterSupported: behaviour.issParameter ?? true,
@@ -35,8 +38,8 @@ export function describeProvider(
   return Object.fromEntries(entries) as unknown as ProviderDefinition
 }
 
-function takesDevices(behaviour: ServerBehaviour): boolean {
-  return grantTypesOf(behaviour).includes('urn:ietf:params:oauth:grant-type:device_code')
+function takes(behaviour: ServerBehaviour, grant: typeof DEVICE_CODE | typeof CIBA): boolean {
+  return grantTypesOf(behaviour).includes(grant)
 }
 
 function endpoints(url: string) {

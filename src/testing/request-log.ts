@@ -43,6 +43,7 @@ const ENDPOINTS = [
   'introspection',
   'device',
   'verification',
+  'backchannel',
   'metadata',
   'jwks',
   'userinfo',

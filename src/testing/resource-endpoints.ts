@@ -1,12 +1,16 @@
 // A small protected API: /userinfo and /api/…, which check the token and its scopes. RFC 6750, OpenID Connect Core section 5.3.
 import type { ApiAnswer, ApiCall, ServerBehaviour } from './behaviour.ts'
-import { type Exchange, json, type Reply } from './exchange.ts'
+import { type Exchange, isFault, json, type Reply } from './exchange.ts'
 import type { ServerState } from './token-endpoint.ts'
 
 type LiveToken = NonNullable<ReturnType<ServerState['grants']['liveAccessToken']>>
 
 /** Who the token is for. */
 export function userinfoEndpoint(state: ServerState, exchange: Exchange): Reply {
+  return state.proofs.withNonce(userinfo(state, exchange))
+}
+
+function userinfo(state: ServerState, exchange: Exchange): Reply {
   const token = liveToken(state, exchange)
   if ('status' in token) return token
   const { user } = token.grant
@@ -18,6 +22,10 @@ export function userinfoEndpoint(state: ServerState, exchange: Exchange): Reply 
  * the behaviour, or with an echo.
  */
 export async function apiEndpoint(state: ServerState, exchange: Exchange): Promise<Reply> {
+  return state.proofs.withNonce(await apiAnswer(state, exchange))
+}
+
+async function apiAnswer(state: ServerState, exchange: Exchange): Promise<Reply> {
   const token = liveToken(state, exchange)
   if ('status' in token) return token
   const needed = /^\/api\/scope\/([^/]+)$/.exec(exchange.url.pathname)?.[1]
@@ -54,12 +62,30 @@ function replyOf(answer: ApiAnswer): Reply {
 
 /** The live token of a request, or the answer of RFC 6750 section 3.1. Without a token the challenge has no error. */
 function liveToken(state: ServerState, exchange: Exchange): LiveToken | Reply {
-  const text = sentToken(exchange, state.behaviour().tokenPlacement)
+  const bound = /^DPoP +(\S+)$/i.exec(exchange.headers['authorization'] ?? '')?.[1]
+  const text = bound ?? sentToken(exchange, state.behaviour().tokenPlacement)
   if (text === undefined) return unauthorized('Bearer realm="simulator"', 'no token')
+  const problem = keyProblem(state, exchange, text, bound !== undefined)
+  if (problem !== undefined) return problem
   const token = state.grants.liveAccessToken(text)
   const challenge =
     'Bearer realm="simulator", error="invalid_token", error_description="The access token is expired, revoked or unknown"'
   return token ?? unauthorized(challenge, 'invalid_token')
+}
+
+/** A bound token needs its scheme and its proof; a bearer token must not have them (RFC 9449 section 7.1). */
+function keyProblem(
+  state: ServerState,
+  exchange: Exchange,
+  token: string,
+  asBound: boolean,
+): Reply | undefined {
+  const { proofs } = state
+  const key = proofs.keyOf(token)
+  if (key === undefined && !asBound) return undefined
+  const proved = asBound ? proofs.check(exchange, state.issuer() + exchange.url.pathname, token) : undefined
+  const error = isFault(proved) ? proved.error : proved === key ? undefined : 'invalid_token'
+  return error === undefined ? undefined : unauthorized(`DPoP error="${error}", algs="ES256"`, error)
 }
 
 function sentToken(

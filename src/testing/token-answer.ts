@@ -15,7 +15,7 @@ export function tokenAnswer(
   const shape = behaviour.tokenAnswer ?? {}
   const members: Members = {
     access_token: tokens.accessToken,
-    ...(shape.tokenType === null ? {} : { token_type: shape.tokenType ?? 'Bearer' }),
+    ...(shape.tokenType === null ? {} : { token_type: shape.tokenType ?? tokens.tokenType ?? 'Bearer' }),
     ...expiry(tokens.lifetimeSeconds, shape, now),
     ...(tokens.refreshToken === undefined ? {} : { refresh_token: tokens.refreshToken }),
     ...scope(tokens, shape),

@@ -17,11 +17,16 @@ import {
 } from './exchange.ts'
 import type { Grants, IssuedTokens } from './grants.ts'
 import { type IdTokenFacts, idToken } from './id-token.ts'
+import { type KeyProofs, keyFault } from './key-proof.ts'
 import type { Secrets } from './secrets.ts'
 import { tokenAnswer, tokenRefusal } from './token-answer.ts'
 
 const CLIENT_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+/** RFC 8628 section 3.4. */
+export const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
+/** OpenID Connect CIBA section 10.1. */
+export const CIBA = 'urn:openid:params:grant-type:ciba'
 
 /** What the endpoints work on. */
 export interface ServerState {
@@ -31,6 +36,7 @@ export interface ServerState {
   readonly clients: Clients
   readonly grants: Grants
   readonly devices: Devices
+  readonly proofs: KeyProofs
   /** Issuer and `jti` of assertions that were believed once. */
   readonly usedAssertions: Set<string>
   behaviour(): ServerBehaviour
@@ -41,13 +47,33 @@ export interface ServerState {
 /** Answers a token request. */
 export async function tokenEndpoint(state: ServerState, exchange: Exchange): Promise<Reply> {
   const behaviour = state.behaviour()
-  const tokens = await redeem(state, exchange, behaviour)
-  if (isFault(tokens)) return tokenRefusal(tokens, behaviour.tokenAnswer)
+  const tokens = await redeemWithKey(state, exchange, behaviour)
+  if (isFault(tokens)) return state.proofs.withNonce(tokenRefusal(tokens, behaviour.tokenAnswer))
   const openid = behaviour.openid === true && tokens.scopes.includes('openid') && tokens.members === undefined
   const { accessToken, nonce } = tokens
   const facts = { user: tokens.grant.user, clientId: tokens.grant.clientId, accessToken, nonce }
   const signed = openid ? await signIdToken(state, facts) : undefined
-  return tokenAnswer(tokens, signed, behaviour, state.clock())
+  return state.proofs.withNonce(tokenAnswer(tokens, signed, behaviour, state.clock()))
+}
+
+/** What is bound to a key needs its proof, and what comes of a proof is bound (RFC 9449 section 5). */
+async function redeemWithKey(
+  state: ServerState,
+  exchange: Exchange,
+  behaviour: ServerBehaviour,
+): Promise<IssuedTokens | Fault> {
+  const { proofs, clients } = state
+  const proved = proofs.check(exchange, state.issuer() + exchange.url.pathname)
+  const parameters = readBody(exchange, behaviour.tokenRequestFormat ?? 'form')
+  const secrets = isFault(parameters) ? [] : [parameters.get('code'), parameters.get('refresh_token')]
+  const fault = keyFault(proofs, proved, secrets, behaviour)
+  if (fault !== undefined) return fault
+  const tokens = await redeem(state, exchange, behaviour)
+  if (isFault(tokens) || isFault(proved) || proved === undefined) return tokens
+  proofs.bind(tokens.accessToken, proved)
+  const isPublic = clients.get(tokens.grant.clientId)?.tokenEndpointAuthMethod === 'none'
+  if (isPublic) proofs.bind(tokens.refreshToken, proved)
+  return { ...tokens, tokenType: 'DPoP' }
 }
 
 /** An id_token of this server's, remembered among its secrets. */
@@ -107,7 +133,11 @@ function byGrant(
       return jwtBearer(state, parameters, client)
     case 'urn:ietf:params:oauth:grant-type:token-exchange':
       return tokenExchange(state, request)
-    case 'urn:ietf:params:oauth:grant-type:device_code': {
+    case CIBA: {
+      const id = parameters.get('auth_req_id')
+      return id === undefined ? missing('auth_req_id') : state.devices.poll(state, client.clientId, id)
+    }
+    case DEVICE_CODE: {
       const code = parameters.get('device_code')
       return code === undefined ? missing('device_code') : state.devices.poll(state, client.clientId, code)
     }
@@ -131,10 +161,14 @@ function assertionRequest(
   return isProved ? undefined : parameters
 }
 
-/** A device authorization request: the client proves itself as at the token endpoint (RFC 8628 section 3.1). */
-export function readDeviceRequest(state: ServerState, exchange: Exchange): AuthenticatedRequest | Fault {
-  if (!takes(state.behaviour(), 'urn:ietf:params:oauth:grant-type:device_code'))
-    return { error: 'unauthorized_client', description: 'there is no device grant' }
+/** The request that begins a wait: the client proves itself as at the token endpoint (RFC 8628 section 3.1, CIBA section 7.1). */
+export function readDeviceRequest(
+  state: ServerState,
+  exchange: Exchange,
+  grant: typeof DEVICE_CODE | typeof CIBA,
+): AuthenticatedRequest | Fault {
+  if (!takes(state.behaviour(), grant))
+    return { error: 'unauthorized_client', description: 'there is no such grant' }
   return authenticated(state, exchange, 'form')
 }
 
