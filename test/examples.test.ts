@@ -9,6 +9,8 @@ const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
 
 /** What each must say. */
 const says: Record<string, RegExp[]> = {
+  dpop: [/^with the key: ada$/m, /^the DPoP token without it: HTTP 401$/m],
+  'step-up': [/^audit wants read admin $/m, /^pay wants .* mfa$/m, /^pay answers/m],
   'custom-provider': [/discovered: \[ '\/token', '\/revoke' \] true/, /signed in as ada/, /provider_invalid/],
   hooks: [
     /refresh_token with .*grant_type/,
