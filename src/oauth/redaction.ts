@@ -5,10 +5,15 @@
 const redacted = '[redacted]'
 
 /**
- * The text without the secrets, in any encoding that a request or a page gives them, and without base64 that holds one
- * (Basic credentials). A secret so short that it turns up in ordinary words is taken out only as a word of its own.
+ * The text without the secrets, in any encoding that a request or a page gives them, without base64 that holds one
+ * (Basic credentials), and without JWTs, which are assertions, proofs or tokens. A secret so short that it turns up in
+ * ordinary words is taken out only as a word of its own.
  */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return withoutGiven(text, secrets).replace(/\beyJ[\w-]+(?:\.[\w-]*){2,4}/g, redacted)
+}
+
+function withoutGiven(text: string, secrets: readonly string[]): string {
   const shown = [...new Set(secrets.filter((secret) => secret !== '').flatMap(encodings))]
   if (shown.length === 0) return text
   const patterns = shown
