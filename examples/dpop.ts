@@ -1,5 +1,6 @@
 // A token that is bound to a key (DPoP): a copy of the token alone is worth nothing. The key lives with the tokens in the
 // vault, so it survives a restart. Runs by itself: the provider is toolgrant's simulated one.
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,11 +11,12 @@ import { startAuthorizationServer } from 'toolgrant/testing'
 const server = await startAuthorizationServer({ dpop: 'supported', dpopNonces: true })
 const acme = defineProvider(server.provider({ id: 'acme' }))
 const client = { ...server.client(), redirectUri: 'http://127.0.0.1/callback', dpop: true }
+const key = randomBytes(32).toString('base64')
 const folder = mkdtempSync(join(tmpdir(), 'toolgrant-example-'))
 const open = () =>
   Vault.open({
     url: `sqlite:${join(folder, 'vault.db')}`,
-    key: 'bXkgMzIgYnl0ZXMgb2Yga2V5IGZvciBhbiBleGFtcGxl', // your own: TOOLGRANT_KEY, the keychain, a key file
+    key, // yours is in TOOLGRANT_KEY, the keychain or a key file
     clients: { acme: { ...client, provider: acme } },
   })
 
