@@ -115,6 +115,14 @@ describe('pushed authorization requests (RFC 9126)', () => {
     expect(namesIn((await begin({ provider: bare(oidc), pushed: true })).url)).toContain('request_uri')
   })
 
+  it('are used where they are required alone, for links that are opened later', async () => {
+    const pushed = 'when-required'
+    expect(namesIn((await begin({ pushed })).url)).toContain('code_challenge')
+    const client = strict.client('client_secret_basic')
+    const { url } = await begin({ pushed, provider: discovered(strict), client })
+    expect(namesIn(url)).toEqual(['client_id', 'request_uri'])
+  })
+
   it('are demanded by a server that takes no others, and then cannot be switched off', async () => {
     const client = strict.client('client_secret_basic')
     await expect(begin({ provider: discovered(strict), client, pushed: false })).rejects.toThrow(

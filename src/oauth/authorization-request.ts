@@ -36,7 +36,7 @@ export async function authorizationRequest(
 
 /** Discovery for a row that has its endpoints only where the request cannot be sent without it. */
 function neededEndpoints(provider: Provider, options: AuthorizationUrlOptions) {
-  const pushes = options.pushed ?? provider.pushedAuthorizationRequired === true
+  const pushes = options.pushed === true || provider.pushedAuthorizationRequired === true
   return pushes ? (['pushedAuthorizationUrl'] as const) : []
 }
 
@@ -209,7 +209,7 @@ function isPushed(provider: Provider, { pushed }: AuthorizationUrlOptions): bool
   const { id, pushedAuthorizationUrl: url, pushedAuthorizationRequired: required = false } = provider
   if (pushed === false && required)
     throw argumentError(`${id} takes pushed authorization requests only: leave pushed: false out.`)
-  if (url !== undefined) return pushed !== false
+  if (url !== undefined) return pushed === 'when-required' ? required : pushed !== false
   if (!required && pushed !== true) return false
   throw new ConfigurationError(
     'provider_invalid',

@@ -39,9 +39,10 @@ export interface AuthorizationUrlOptions extends RequestOptions {
   maxAge?: number | undefined
   /**
    * Pushed authorization request (PAR, RFC 9126). Default: wherever the provider has a `pushedAuthorizationUrl`.
-   * `false` puts the parameters into the URL, where the provider does not demand that they are pushed.
+   * `false` puts the parameters into the URL, where the provider does not demand that they are pushed; `when-required`
+   * pushes them only where it does, for links that are opened later than a pushed one can be.
    */
-  pushed?: boolean | undefined
+  pushed?: boolean | 'when-required' | undefined
   /** Appended last: `prompt`, `login_hint`, … They may replace the provider's fixed parameters, never ours. */
   extraParams?: Readonly<Record<string, string>> | undefined
   /** How long the person has, in milliseconds. Default 10 minutes. */

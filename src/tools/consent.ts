@@ -208,6 +208,7 @@ export class Consents {
       account,
       timeoutMs,
       fetch: this.#options.fetch,
+      pushed: 'when-required', // a link in a conversation is opened later than a pushed request lives
       save,
       ...signInRequest(need.signIn),
     })
@@ -227,7 +228,7 @@ export class Consents {
     try {
       const { flow } = await entry.started
       begun = true
-      entry.expiresAt = flow.expiresAt.getTime()
+      entry.expiresAt = (flow.urlExpiresAt ?? flow.expiresAt).getTime()
       this.#report('consent.started', entry, entry.scopes)
       const tokens = await flow.result()
       if (entry.superseded !== true) await this.#save(entry, tokens)
@@ -320,7 +321,7 @@ export class Consents {
       scopes: Object.freeze([...entry.scopes]),
       missing: Object.freeze(missing),
       message: consentMessage(providerName, account, need.code, missing, need.signIn !== undefined),
-      expiresAt: flow.expiresAt,
+      expiresAt: flow.urlExpiresAt ?? flow.expiresAt,
       wait: (options?: WaitOptions) => this.#wait(entry, options),
     })
     this.#byConsent.set(consent, entry)
