@@ -1,6 +1,6 @@
 // The claims of an id_token, and who vouches for them: a key of the issuer's, or TLS to its token endpoint (rule 6).
 // OpenID Connect Core sections 3.1.3.6 to 3.1.3.8, 3.2.2.11, 3.3.2.11 and 12.2.
-import { ConfigurationError, InvalidResponseError } from '../errors.ts'
+import { ConfigurationError, InvalidResponseError, ToolgrantError } from '../errors.ts'
 import { type Provider, resolveVariables } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import type { Deviation } from './deviation.ts'
@@ -8,7 +8,6 @@ import { resolveEndpoints } from './endpoints.ts'
 import type { KeptIdToken } from './grant.ts'
 import { isIssuerOf } from './issuer.ts'
 import { keysAtHand } from './jwks.ts'
-import { isTransient } from './refresh-failure.ts'
 import { defaultTimeoutMs, type RequestOptions } from './request-options.ts'
 import {
   claimProblem,
@@ -65,7 +64,7 @@ export async function checkIdToken(
   const source = { who: provider.id, url }
   // Nobody but the provider can make us ask again, so its new key is asked for at once.
   const state = await signatureState(source, idToken, sender, 0).catch((error: unknown) => {
-    if (isTransient(error) || error instanceof InvalidResponseError) return 'no keys' as const
+    if (error instanceof ToolgrantError) return 'no keys' as const
     throw error
   })
   if (state === 'good') return []

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { NetworkError, TimeoutError } from '../errors.ts'
+import { NetworkError, RequestRefusedError, TimeoutError } from '../errors.ts'
 import { defineProvider, type Provider } from '../providers/index.ts'
 import { checkIdToken, idTokenAfterRefresh } from './id-token.ts'
 import { type JwtExpectation, verifyJwt } from './signed-jwt.ts'
@@ -312,6 +312,7 @@ describe('the signature of an id_token', () => {
     ['are failing', () => new Response('', { status: 500 })],
     ['are gone', () => new Response('', { status: 404 })],
     ['redirect', () => new Response('', { status: 302, headers: { location: '/' } })],
+    ['are out of bounds', () => Promise.reject(new RequestRefusedError('host_not_allowed', 'no'))],
   ])('does not cost the tokens when its keys %s: TLS vouches, and it is said', async (_, answer) => {
     const { options, state } = world('one')
     state.answer = answer
