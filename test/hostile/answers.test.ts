@@ -28,7 +28,7 @@ describe.each(operations)('$name', ({ name, run, alike }) => {
     for (const answer of bareAnswers.filter(({ status = 0 }) => status >= 300 && status < 400)) {
       const fetch = answering(answer)
       await judged(`${name}: ${answer.name}`, () => run(hostileOptions(fetch)))
-      expect(new Set(fetch.urls.map((url) => new URL(url).host))).toEqual(new Set(['as.example']))
+      for (const url of fetch.urls) expect(new URL(url).host).toMatch(/^(as|api|app)\.example$/)
     }
   })
 

@@ -16,7 +16,7 @@ const large = 150_000
 const fill = (text: string, bytes = large) => text.repeat(Math.floor(bytes / text.length))
 const token = '"access_token":"canary-answer-token","token_type":"Bearer"'
 
-/** Bodies, by what is wrong with them. */
+/** Bodies, by what is wrong with them. `SENT` stands for what was sent. */
 const bodies: Readonly<Record<string, string | Uint8Array>> = {
   nothing: '',
   'white space': ' \n\t ',
@@ -52,7 +52,7 @@ const bodies: Readonly<Record<string, string | Uint8Array>> = {
   'an error that is a list': '{"error":[[["x"]]],"errors":[null,1,{"message":null}]}',
   'a control sequence': '{"error":"\\u001b[2J\\u202ex","error_description":"\\u0000\\r\\nSet-Cookie: a=b"}',
   'half a character': '{"error":"\\ud800","error_description":"\\udfff"}',
-  'the request, quoted': '{"error":"invalid_request","error_description":"canary-client-secret"}',
+  'the request, quoted': '{"error":"invalid_request","error_description":"you sent SENT"}',
   'a token in an error': `{"error":"canary-answer-token",${token}}`,
   'ends that are no time': `{${token},"expires_in":1e400,"expires_at":"never","expires":-1e308}`,
   'an end as a list': `{${token},"expires_in":[[[3600]]]}`,
@@ -64,7 +64,7 @@ const bodies: Readonly<Record<string, string | Uint8Array>> = {
   'an id_token of dots': `{${token},"id_token":"${fill('.')}"}`,
   'an id_token without end': `{${token},"id_token":"${fill('a')}.b.c"}`,
   'a page': '<!doctype html><title>Sign in</title><script>alert(1)</script>',
-  'a page that quotes the request': '<p>Your client_secret canary-client-secret is wrong</p>',
+  'a page that quotes the request': '<p>You sent SENT, and that is wrong</p>',
   'tags without end': fill('<'),
   'tags that never close': fill('<a '),
   'comments that never close': fill('<!--'),
@@ -98,7 +98,7 @@ const manners: readonly Omit<HostileAnswer, 'body'>[] = [
     status: 401,
     headers: {
       'www-authenticate': `${'Bearer , '.repeat(900)}DPoP error="use_dpop_nonce"`,
-      'dpop-nonce': 'canary-answer-nonce',
+      'dpop-nonce': 'nonce-1',
     },
   },
   {
@@ -133,13 +133,21 @@ export const bareAnswers: readonly HostileAnswer[] = [
   { name: '599', status: 599, body: '' },
 ]
 
-/** A `fetch` that gives one answer to everything, and counts. */
+/** A `fetch` that gives one answer to everything, and remembers whom it was asked. */
 export function answering(answer: Omit<HostileAnswer, 'name'>): typeof fetch & { urls: string[] } {
   const urls: string[] = []
-  const send = async (input: string | URL | Request) => {
+  const send = async (input: string | URL | Request, init?: RequestInit) => {
     urls.push(input instanceof Request ? input.url : String(input))
     const { status = 200, headers = {}, body } = answer
-    return new Response(status === 204 ? null : (body as string), { status, headers })
+    const whole = typeof body === 'string' && body.length < 200 ? body.replace('SENT', sent(init)) : body
+    return new Response(status === 204 ? null : (whole as string), { status, headers })
   }
   return Object.assign(send as typeof fetch, { urls })
+}
+
+/** Credentials and values of a request, as text in JSON. */
+function sent({ headers, body }: RequestInit = {}): string {
+  const credentials = new Headers(headers).get('authorization')?.replace(/^\w+ /, '') ?? 'nothing'
+  const form = [...new URLSearchParams(typeof body === 'string' ? body : '').values()]
+  return JSON.stringify([credentials, ...form].join(' and ')).slice(1, -1)
 }

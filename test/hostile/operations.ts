@@ -106,6 +106,17 @@ export function hostileOptions(fetch: typeof globalThis.fetch, timeoutMs = 5000)
   }
 }
 
+const registration: oauth.ClientRegistration = {
+  version: 1,
+  provider: 'acme',
+  clientId: 'client-1',
+  clientSecret: 'canary-client-secret',
+  managementUrl: `${issuer}/register/client-1`,
+  managementToken: 'canary-management-token',
+  changed: [],
+  metadata: {},
+}
+
 /** Every one of them. */
 export const operations: readonly Operation[] = [
   {
@@ -234,6 +245,51 @@ export const operations: readonly Operation[] = [
       authorization_endpoint: `${issuer}/authorize`,
       token_endpoint: `${issuer}/token`,
     },
+  },
+  {
+    name: 'discoverProtectedResource',
+    run: (options) => oauth.discoverProtectedResource('https://api.example/notes', options),
+    accepted: { resource: 'https://api.example/notes', authorization_servers: [issuer] },
+  },
+  {
+    name: 'fetchUserinfo',
+    run: (options) => oauth.fetchUserinfo(provider, client, tokens, options),
+    accepted: { sub: 'ada' },
+  },
+  {
+    name: 'fetchClientMetadata',
+    run: (options) => oauth.fetchClientMetadata('https://app.example/client.json', options),
+    accepted: {
+      client_id: 'https://app.example/client.json',
+      redirect_uris: ['https://app.example/callback'],
+      token_endpoint_auth_method: 'none',
+    },
+  },
+  {
+    name: 'registerClient',
+    run: (options) =>
+      oauth.registerClient(
+        provider,
+        { redirectUris: ['https://app.example/callback'] },
+        { ...options, initialAccessToken: 'canary-initial-token' },
+      ),
+    accepted: { client_id: 'client-2', client_secret: 'canary-answer-secret', client_secret_expires_at: 0 },
+  },
+  {
+    name: 'readRegistration',
+    run: (options) => oauth.readRegistration(provider, registration, options),
+    accepted: { client_id: 'client-1' },
+  },
+  {
+    name: 'updateRegistration',
+    alike: true,
+    run: (options) => oauth.updateRegistration(provider, registration, { clientName: 'Notes' }, options),
+    accepted: { client_id: 'client-1', client_name: 'Notes' },
+  },
+  {
+    name: 'deleteRegistration',
+    run: (options) => oauth.deleteRegistration(provider, registration, options),
+    accepted: {},
   },
   {
     name: 'verifyCallback of a signed answer',
