@@ -1,7 +1,7 @@
 // `toolgrant doctor` and `toolgrant forget` as processes: what only a process shows. Every finding: src/cli/doctor.test.ts.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -95,4 +95,50 @@ it.each([
   expect(stdout).toContain('End all connections of ada, for good: acme (default)?')
   expect(stdout).toContain(outcome)
   expect(status).toBe(0)
+})
+
+it('doctor --provider shows how answers differed, and the row that says so: pasted, there is nothing left to say', async () => {
+  const shape = {
+    path: 'data',
+    expiresIn: 'epoch-seconds',
+    scope: 'comma',
+    tokenType: 'Access Token',
+  } as const
+  server.configure({ tokenAnswer: { ...shape, contentType: 'text/html' } })
+  await acme.connect(folder)
+  expect((await folder.run(['refresh', 'acme', '--force'])).code).toBe(0)
+  const { code, stdout, stderr } = await folder.run(['doctor', '--provider', 'acme'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toContain('2 answers to 1 connection at acme: understood, and different from the RFCs')
+  expect(stdout).toContain('nested ("data"): the tokens are inside another member; always')
+  expect(stdout).toContain('token_type token_type ("Access Token")')
+  expect(stdout).toContain('content_type ("text/html"): not called JSON; always')
+  expect(stdout).toContain("{\n  tokenResponsePath: 'data',\n  expiresInUnit: 'epoch-seconds',\n}\n")
+  const toml = 'token_response_path = "data"\nexpires_in_unit = "epoch-seconds"\n'
+  expect(stdout).toContain(`[providers.acme]\n${toml}`)
+  const json = JSON.parse((await folder.run(['doctor', '--provider', 'acme', '--json'])).stdout)
+  expect(json).toMatchObject({
+    ...{ version: 1, provider: 'acme', connections: 1, answers: 2 },
+    row: { tokenResponsePath: 'data', expiresInUnit: 'epoch-seconds' },
+    toml: `[providers.acme]\n${toml.trim()}`,
+  })
+  expect(json.deviations).toContainEqual({
+    ...{ code: 'nested', found: 'data', row: { tokenResponsePath: 'data' } },
+    ...{ answers: 2, seenAt: ['connected', 'refreshed'], lastAt: expect.any(String) },
+  })
+  const file = join(folder.path, 'toolgrant.toml')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('[providers.acme]\n', `[providers.acme]\n${toml}`))
+  await acme.connect(folder, '--account', 'second')
+  const { deviations } = JSON.parse((await folder.run(['doctor', '--provider', 'acme', '--json'])).stdout)
+  const nested = deviations.find((one: { code: string }) => one.code === 'nested')
+  expect(nested.answers).toBe(2)
+  server.configure({ tokenAnswer: undefined })
+})
+
+it('doctor --provider says when there is nothing to say, and which provider it does not know', async () => {
+  await acme.connect(folder)
+  const { code, stdout } = await folder.run(['doctor', '--provider', 'acme'])
+  expect([code, stdout]).toEqual([0, '1 answer to 1 connection at acme: as the RFCs want them.\n'])
+  expect((await folder.run(['doctor', '--provider', 'acmee'])).code).toBe(2)
+  expect((await folder.run(['doctor', 'acme', '--provider', 'acme'])).code).toBe(2)
 })
