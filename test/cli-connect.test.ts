@@ -61,6 +61,33 @@ describe('connect where something is granted already', () => {
   })
 })
 
+describe('connect that asks for more than scopes', () => {
+  const details = '[{"type":"payment","amount":"1"}]'
+  const resources = ['https://a.example/', 'https://b.example/']
+
+  it('names resources, details and the response mode', async () => {
+    server.configure({ detailTypes: ['payment'] })
+    const named = resources.flatMap((uri) => ['--resource', uri])
+    await acme.connect(folder, ...named, '--authorization-details', details, '--response-mode', 'query')
+    const asked = new URL(server.requests('authorization').at(-1)?.url ?? '', server.url).searchParams
+    expect([asked.getAll('resource'), asked.get('response_mode')]).toEqual([resources, 'query'])
+    expect(asked.get('authorization_details')).toBe(details)
+    const { body } = server.requests('token').at(-1) ?? { body: '' }
+    expect(new URLSearchParams(body).getAll('resource')).toEqual(resources)
+    server.configure({ detailTypes: undefined })
+  })
+
+  it.each([
+    [['--authorization-details', '{}'], /must be a JSON list/],
+    [['--authorization-details', '[{"amount":1}]'], /name their type/],
+    [['--resource', 'notes'], /absolute URI without a fragment/],
+    [['--response-mode', 'web_message'], /Allowed choices/],
+  ])('ends with 2 for %j', async (options, message) => {
+    const { code, stderr } = await folder.run(['connect', 'acme', ...options])
+    expect([code, stderr]).toEqual([2, expect.stringMatching(message)])
+  })
+})
+
 describe('connect --paste when standard input ends', () => {
   it.each(['', 'https://example.com/?code=1&state=2\n'])('ends with 2 at once after %j', async (input) => {
     const before = Date.now()
