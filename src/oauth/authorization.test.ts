@@ -145,12 +145,48 @@ describe('an authorization URL', () => {
     'nonce',
     'code_challenge',
     'code_challenge_method',
+    'request',
+    'request_uri',
+    'dpop_jkt',
     'scope',
   ])('extraParams cannot replace %s', async (name) => {
     await expect(build({}, { extraParams: { [name]: 'x' } })).rejects.toMatchObject({
       code: 'invalid_argument',
       message: expect.stringContaining(name),
     })
+  })
+
+  it('what is written by hand counts when the answer comes', async () => {
+    const extraParams = { response_mode: 'fragment.jwt', max_age: '60', resource: 'https://api.example/' }
+    const { parameters, pending } = await build({}, { extraParams })
+    expect(pending).toMatchObject({ responseMode: 'fragment.jwt', maxAge: 60 })
+    expect(pending.resources).toEqual(['https://api.example/'])
+    expect([...parameters.keys()].filter((name) => name in extraParams).sort()).toEqual([
+      'max_age',
+      'resource',
+      'response_mode',
+    ])
+  })
+
+  it('the response mode of a call comes before that of the client, and that before the row', async () => {
+    const row = providerWith({ responseMode: 'query' })
+    const mode = async (us: Client, responseMode?: 'form_post') =>
+      (await authorizationUrl(row, us, { redirectUri, responseMode })).pending.responseMode
+    expect(await mode({ ...client, responseMode: 'fragment' }, 'form_post')).toBe('form_post')
+    expect(await mode({ ...client, responseMode: 'fragment' })).toBe('fragment')
+    expect(await mode(client)).toBe('query')
+  })
+
+  it.each<[string, AuthorizationUrlOptions]>([
+    ['a response mode that nobody here reads', { extraParams: { response_mode: 'web_message' } }],
+    ['a negative age', { maxAge: -1 }],
+    ['an age that is no number', { extraParams: { max_age: 'soon' } }],
+    ['half a second', { maxAge: 0.5 }],
+    ['claims that are no object', { extraParams: { claims: '[]' } }],
+    ['claims that are no JSON', { extraParams: { claims: '{' } }],
+    ['details that are no list', { extraParams: { authorization_details: '{}' } }],
+  ])('refuses %s', async (_, options) => {
+    await expect(build({}, options)).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 
   it("a row's fixed parameters never replace ours, however the row was made", async () => {
