@@ -82,6 +82,26 @@ describe('discovery', () => {
     expect(server.requests.map(({ url }) => url)).toEqual([`/tenant/7${oidc}`, `${oauth}/tenant/7`])
   })
 
+  it('looks in a third place for an issuer with a path (RFC 8414 section 5)', async () => {
+    const issuer = `${server.origin}/tenant/7`
+    documents[`${oidc}/tenant/7`] = metadata(issuer)
+    expect((await discover(issuer)).tokenUrl).toBe(`${issuer}/token`)
+    expect(server.requests.map(({ url }) => url)).toEqual([
+      `/tenant/7${oidc}`,
+      `${oauth}/tenant/7`,
+      `${oidc}/tenant/7`,
+    ])
+  })
+
+  it.each(['', '/'])(
+    'takes an issuer with a path, ending with %j, and spells it as the server does',
+    async (end) => {
+      const issuer = `${server.origin}/tenant`
+      documents[`/tenant${oidc}`] = metadata(`${issuer}${end === '' ? '/' : ''}`)
+      expect((await discover(issuer + end)).issuer).toBe(issuer + (end === '' ? '/' : ''))
+    },
+  )
+
   it('takes an issuer that is spelled with a slash, and then spells it as the server does', async () => {
     documents[oidc] = metadata(`${server.origin}/`)
     expect((await discover(server.origin)).issuer).toBe(`${server.origin}/`)

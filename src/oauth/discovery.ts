@@ -119,13 +119,17 @@ async function readMetadata(issuer: string, options: RequestOptions): Promise<Is
   )
 }
 
-/** Appended for OpenID Connect (Discovery section 4.1), between host and path for RFC 8414 (section 3.1). */
+/**
+ * Appended for OpenID Connect (Discovery section 4.1), between host and path for RFC 8414 (section 3.1), and there for
+ * OpenID Connect too (section 5).
+ */
 function wellKnownUrls(issuer: string): string[] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/+$/, '')
   return [
     `${origin}${path}/.well-known/openid-configuration`,
     `${origin}/.well-known/oauth-authorization-server${path}`,
+    ...(path === '' ? [] : [`${origin}/.well-known/openid-configuration${path}`]),
   ]
 }
 
@@ -144,9 +148,10 @@ async function fetchMetadata(
   throw failed(`${quote(url)} speaks for ${named} (RFC 8414 section 3.3).`)
 }
 
-/** Microsoft's metadata for many tenants has `{tenantid}` where each tenant's own has its id. */
+/** A slash at the end leads to the same documents. Microsoft's metadata for many tenants has `{tenantid}` where each tenant's own has its id. */
 function isIssuer(named: string, asked: string): boolean {
-  if (sameIssuer(named, asked)) return true
+  const bare = (issuer: string) => issuer.replace(/\/+$/, '')
+  if (sameIssuer(bare(named), bare(asked))) return true
   const [before = '', after, ...more] = named.split('{tenantid}')
   if (after === undefined || more.length > 0 || !/^https:\/\/[^/]+\/$/.test(before)) return false
   return asked.startsWith(before) && asked.endsWith(after) && asked.length > before.length + after.length
