@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { AuthorizationRequiredError } from '../src/errors.ts'
 import {
   authorizationCodeGrant,
   authorizationUrl,
@@ -50,8 +51,9 @@ async function granted(
   by: Client = client,
   row: Provider = provider,
   server: OidcServer = oidc,
+  wanted: readonly string[] = scopes,
 ): Promise<TokenSet> {
-  const { url, pending } = await authorizationUrl(row, by, { scopes })
+  const { url, pending } = await authorizationUrl(row, by, { scopes: wanted })
   const callback = await server.consent(url, { follow: false })
   return authorizationCodeGrant(row, by, JSON.parse(JSON.stringify(pending)), callback)
 }
@@ -168,7 +170,7 @@ describe('a refresh', () => {
 })
 
 describe('where the key is kept', () => {
-  it('survives a restart in the vault: saved, closed, opened, called, refreshed; through a toolbox too', async () => {
+  it('R11 c survives a restart in the vault: saved, closed, opened, called, refreshed; through a toolbox too', async () => {
     const open = () =>
       Vault.open({
         url: `sqlite:${join(folder, 'vault.db')}`,
@@ -207,6 +209,23 @@ describe('where the key is kept', () => {
     await vault.finish(await oidc.consent(url, { follow: false }))
     expect((await vault.token({ user: 'ada', provider: 'practice' })).tokenType).toBe('DPoP')
     await vault.close()
+  })
+})
+
+describe('an API that wants a further scope', () => {
+  it('says so in a challenge; the union is asked for, and the old grant works meanwhile', async () => {
+    const old = await granted()
+    const path = '/me?scope=notes.write'
+    const error = await new Session(old, { provider }).fetch(path).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(AuthorizationRequiredError)
+    expect(error).toMatchObject({
+      code: 'insufficient_scope',
+      scopes: [...scopes, 'notes.write'],
+      challenge: { missing: ['notes.write'] },
+    })
+    expect((await new Session(old, { provider }).fetch('/me')).status).toBe(200)
+    const wider = await granted(client, provider, oidc, (error as AuthorizationRequiredError).scopes)
+    expect((await new Session(wider, { provider }).fetch(path)).status).toBe(200)
   })
 })
 

@@ -98,11 +98,12 @@ async function byIntrospection(
 }
 
 async function byWhoAmI(
-  { provider }: Registration,
+  { provider, client }: Registration,
   tokens: TokenSet,
   options: RequestOptions,
 ): Promise<Confirmation | undefined> {
-  const found = await probeAccessToken(provider, tokens, options)
+  const fetch = options.fetch ?? client.fetch
+  const found = await probeAccessToken(provider, tokens, { ...options, fetch })
   if (found === 'unknown') return undefined
   return found === 'refused' ? { confirmed: true } : stillWorks(provider.id, tokens)
 }
