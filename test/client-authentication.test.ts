@@ -13,6 +13,7 @@ import {
   Session,
 } from '../src/oauth/index.ts'
 import { defineProvider, type Provider, type ProviderFacts } from '../src/providers/index.ts'
+import { Vault } from '../src/vault/index.ts'
 import { type OidcServer, startOidcServer } from './servers/oidc.ts'
 import { type CertificatePair, certificateThumbprint } from './servers/oidc-certificates.ts'
 import type { AuthMethod } from './servers/oidc-clients.ts'
@@ -222,5 +223,35 @@ describe('R4 a TLS client certificate (RFC 8705)', () => {
       NetworkError,
     )
     expect(oidc.record.to('par')).toEqual([])
+  })
+})
+
+describe('R4 R17 through the vault', () => {
+  it.each<[string, () => Client]>([
+    ['private_key_jwt', () => oidc.client('private_key_jwt')],
+    ['tls_client_auth', () => tlsClient('tls_client_auth')],
+  ])('%s: a renewal proves who we are, hooks and all', async (method, make) => {
+    const heard: string[] = []
+    const hooks: Client['hooks'] = {
+      refreshRequest: ({ name }) => void heard.push(name),
+      tokens: ({ raw }) => ({ kind: raw['token_type'] }),
+    }
+    const client = { ...make(), hooks }
+    const tokens = await connect(client)
+    const vault = await Vault.open({
+      url: 'memory:',
+      clients: { practice: { ...client, provider: practice() } },
+    })
+    const address = { user: 'ada', provider: 'practice' }
+    await vault.save(address, tokens.with({ expiresAt: new Date(0) }))
+    oidc.record.clear()
+    const fresh = await vault.token(address)
+    await vault.close()
+    expect(fresh.accessToken).not.toBe(tokens.accessToken)
+    expect(fresh.extra).toEqual({ kind: 'Bearer' })
+    expect(heard).toEqual(['refresh_token'])
+    const seen = oidc.record.last('token')
+    expect(seen).toMatchObject({ clientId: client.clientId, tls: method === 'tls_client_auth' })
+    expect(seen?.clientAssertion !== undefined).toBe(method === 'private_key_jwt')
   })
 })

@@ -10,15 +10,18 @@ const mostRequests = 1000
 export class AuditedRefreshes {
   readonly #requests = new Map<string, AuditedRequest>()
 
-  /** `fetch` for the refresh of one connection. */
+  /** `fetch` for the refresh of one connection. What follows the answer (a hook's calls) is not kept. */
   watch(connectionId: string, given: typeof fetch = globalThis.fetch): typeof fetch {
+    let isRenewed = false
     return async (input, init) => {
+      if (isRenewed) return given(input, init)
       const begun = performance.now()
       const request = { host: hostOf(input), method: init?.method ?? 'GET', count: 1 }
       const ended = (how: Pick<AuditedRequest, 'status' | 'error'>) =>
         this.#keep(connectionId, { ...request, ...how, ms: performance.now() - begun })
       try {
         const response = await given(input, init)
+        isRenewed = response.ok
         ended({ status: response.status })
         return response
       } catch (error) {

@@ -107,7 +107,8 @@ function newRefresher(inside: Omit<Interior, 'refresher' | 'reader' | 'due'>): R
       client,
     }),
     refresh: (registration, tokens, sending) => {
-      const fetch = refreshes.watch(sending.row.id, requestOptions.fetch)
+      const given = requestOptions.fetch ?? registration.client.fetch
+      const fetch = refreshes.watch(sending.row.id, given)
       const send = refreshRequests({ ...requestOptions, fetch, timeoutMs: refreshTimeoutMs })
       return send(registration, tokens, sending)
     },

@@ -11,10 +11,15 @@ export function refreshRequests(options: RequestOptions): RefreshParts['refresh'
   }
 }
 
+/** Watches the request of the renewal itself, not what follows its answer (keys of an id_token, calls of a hook). */
 function watched(given: typeof fetch | undefined, sending: Sending): typeof fetch {
+  let isRenewed = false
   return async (input, init) => {
+    const send = given ?? globalThis.fetch
+    if (isRenewed) return send(input, init)
     await sending.assertInTime()
-    const response = await (given ?? globalThis.fetch)(input, init)
+    const response = await send(input, init)
+    isRenewed = response.ok
     sending.answeredAt(Date.parse(response.headers.get('date') ?? ''))
     return response
   }

@@ -37,7 +37,9 @@ export async function fetchUrl(
   const vault = await context.vaultToUse()
   const source = vault.source(address, { scopes: options.scopes })
   const provider = await withVariables(known, config, source)
-  const session = new Session(source, { provider, unauthorized: 'return' })
+  // A token that is bound to our certificate is worth nothing without it (RFC 8705 section 3).
+  const client = config.hasClient(providerId) ? (await config.registration(providerId)).client : undefined
+  const session = new Session(source, { provider, client, unauthorized: 'return' })
   const response = await whileSpinning(output, 'Waiting for the answer …', () =>
     audited(
       vault,
