@@ -4,6 +4,7 @@ import { AuthorizationDeniedError, CallbackError, quote } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import { type Callback, callbackParameters, stateOf } from './callback-parameters.ts'
 import type { Client } from './client.ts'
+import { resolveEndpoints } from './endpoints.ts'
 import { sameIssuer } from './issuer.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
 import type { RequestOptions } from './request-options.ts'
@@ -42,7 +43,8 @@ export function readCallback(
 }
 
 /**
- * The same for every kind of answer: a signed one (JARM) is read with the keys of the provider's issuer.
+ * The same for every kind of answer: a signed one (JARM) is read with the keys of the provider's issuer. What the issuer
+ * says of itself is known then, too (whether it promises `iss`); a callback with a wrong state causes no request at all.
  *
  * @throws what {@link readCallback} throws; {@link CallbackError} `jwt_invalid`: the signed answer must not be believed.
  * @throws {NetworkError} {@link TimeoutError} {@link InvalidResponseError}: the issuer's keys cannot be had.
@@ -55,7 +57,9 @@ export async function verifyCallback(
   options: RequestOptions = {},
 ): Promise<CallbackAnswer> {
   const parameters = await verifiedParameters(provider, client, pending, callback, options)
-  return answerIn(provider, pending, parameters, options)
+  const answer = answerIn(provider, pending, parameters, options)
+  const resolved = await resolveEndpoints(provider, client, options)
+  return resolved === provider ? answer : answerIn(resolved, pending, parameters, options)
 }
 
 /** The parameters of an answer: as they are, or out of the JWT that was signed. Their state is the right one. */
@@ -157,7 +161,10 @@ function answerIn(
 /** @throws {CallbackError} `authorization_expired` when the person took longer than the authorization lives. */
 export function assertInTime(pending: PendingAuthorization, options: Pick<RequestOptions, 'now'>): void {
   if ((options.now ?? Date.now)() <= pending.expiresAt) return
-  throw new CallbackError('authorization_expired', 'This authorization took too long. Start it again.')
+  throw new CallbackError(
+    'authorization_expired',
+    `This authorization at ${pending.provider} took too long. Start it again.`,
+  )
 }
 
 /** @throws {CallbackError} `state_missing`, `state_mismatch`, `duplicate_parameter`. */
@@ -167,12 +174,12 @@ export function assertState(parameters: URLSearchParams, pending: PendingAuthori
   if (!state)
     throw new CallbackError(
       'state_missing',
-      'The callback has no state, so nobody can tell who began it. It was not used.',
+      `The callback from ${pending.provider} has no state, so nobody can tell who began it. It was not used: start again, from your own page.`,
     )
   if (!sameText(state, pending.state))
     throw new CallbackError(
       'state_mismatch',
-      'The state of the callback is not the one that was sent. It was not used.',
+      `The state of the callback from ${pending.provider} is not the one that was sent. It was not used. The right one may still come; otherwise start again.`,
     )
 }
 
@@ -181,7 +188,7 @@ function assertSingle(parameters: URLSearchParams, names: readonly string[]): vo
     if (parameters.getAll(name).length > 1)
       throw new CallbackError(
         'duplicate_parameter',
-        `The callback repeats ${quote(name)} (RFC 6749 section 3.1). It was not used.`,
+        `The callback repeats ${quote(name)} (RFC 6749 section 3.1). It was not used: start again, and if it comes so again, ask the provider.`,
       )
 }
 
@@ -201,7 +208,7 @@ function assertIssuer(parameters: URLSearchParams, pending: PendingAuthorization
     if (provider.issParameterSupported !== true || named) return
     throw new CallbackError(
       'issuer_mismatch',
-      `${provider.id} promises iss in the callback, and it is missing. It was not used.`,
+      `${provider.id} promises iss in the callback (RFC 9207), and it is missing. It was not used. If ${provider.id} never sends it, set issParameterSupported: false in the provider.`,
     )
   }
   if (provider.issuerVaries === true) return
@@ -209,7 +216,7 @@ function assertIssuer(parameters: URLSearchParams, pending: PendingAuthorization
   else if (!sameIssuer(issuer, pending.issuer))
     throw new CallbackError(
       'issuer_mismatch',
-      `The callback comes from the issuer ${quote(issuer)}, not from ${quote(pending.issuer)} (RFC 9207). It was not used.`,
+      `The callback comes from the issuer ${quote(issuer)}, not from ${quote(pending.issuer)} (RFC 9207). It was not used. If that is the right one, set issuer in the provider.`,
     )
 }
 

@@ -159,7 +159,7 @@ function assertScopes(provider: Provider, tokens: TokenSet): void {
     ...(added.length === 0 ? [] : [`granted ${joinScopes(provider, added)} besides`]),
   ]
   throw new ScopeMismatchError(
-    `${provider.id} ${parts.join(' and ')}, and the client demands the scopes it asked for (scopes: "strict"). The tokens are in this error's tokens.`,
+    `${provider.id} ${parts.join(' and ')}, and the client demands the scopes it asked for (scopes: "strict"). The tokens are in this error's tokens: keep them, revoke them, or ask again.`,
     { missing, added, tokens },
   )
 }

@@ -154,6 +154,6 @@ function instant(value: unknown): Date | undefined {
 function unclear(provider: Provider): InvalidResponseError {
   return new InvalidResponseError(
     'response_not_oauth',
-    `${provider.id} answered the introspection request without saying whether the token is active.`,
+    `${provider.id} answered the introspection request without saying whether the token is active. Check its introspectionUrl.`,
   )
 }

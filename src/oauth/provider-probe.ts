@@ -82,7 +82,10 @@ interface Answer {
 /** One GET with nothing of ours in it but what the URL says; redirects are not followed. */
 async function ask(provider: Provider, url: string | undefined, options: ProbeOptions): Promise<Answer> {
   if (url === undefined)
-    throw new ConfigurationError('provider_invalid', `${provider.id} names no endpoint to ask.`)
+    throw new ConfigurationError(
+      'provider_invalid',
+      `${provider.id} names no endpoint to ask. Set tokenUrl, or an issuer to discover it from.`,
+    )
   assertSecureUrl(url, options)
   const now = options.now ?? Date.now
   const limits = [AbortSignal.timeout(options.timeoutMs ?? 5000), ...(options.signal ? [options.signal] : [])]

@@ -163,7 +163,7 @@ export function plainTokens(tokens: TokenSet, now: () => number = Date.now): Tok
     token(request) {
       if (request?.rejected === tokens.accessToken)
         throw new TokenExpiredError(
-          'The API refused this access token, and nothing here can renew it.',
+          'The API refused this access token, and nothing here can renew it. Refresh it (refreshTokenGrant), or ask for consent again.',
           new Date(now()),
         )
       if (tokens.validFor(request?.validForSeconds ?? 0, now())) return tokens

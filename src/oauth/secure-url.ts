@@ -22,6 +22,6 @@ export function assertSecureUrl(
     return
   throw new ConfigurationError(
     'insecure_url',
-    `${quote(`${protocol}//${hostname}`)} is not safe for secrets: use https (http is accepted on loopback only).`,
+    `${quote(`${protocol}//${hostname}`)} is not safe for secrets: use https. http is accepted on loopback only; a test network needs allowInsecureRequests.`,
   )
 }

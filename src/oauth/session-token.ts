@@ -68,7 +68,7 @@ export async function refreshSessionToken(
   if (refreshUrl === undefined)
     throw new ConfigurationError(
       'provider_invalid',
-      `${provider.id} refreshes sessions and has no refreshUrl.`,
+      `${provider.id} refreshes sessions and has no refreshUrl. Set it in the provider.`,
     )
   const fresh = await grantTokens(
     // No body at all: `query` sends the parameters, of which there are none as a rule, in the URL.

@@ -58,6 +58,6 @@ function parametersIn(claims: Readonly<Record<string, unknown>>): URLSearchParam
 function notBelieved({ id }: Provider, problem: string): CallbackError {
   return new CallbackError(
     'jwt_invalid',
-    `The signed answer (JARM) that came back from ${id} must not be believed: ${problem}. It was not used.`,
+    `The signed answer (JARM) that came back from ${id} must not be believed: ${problem}. It was not used: start again.`,
   )
 }

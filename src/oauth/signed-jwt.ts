@@ -95,7 +95,7 @@ export function signatureProblem(state: Exclude<SignatureState, 'good'>): string
 function refused(provider: Provider, { what }: JwtExpectation, problem: string): InvalidResponseError {
   return new InvalidResponseError(
     'jwt_invalid',
-    `${provider.id} sent ${what} that must not be believed: ${problem}. Nothing of it was used.`,
+    `${provider.id} sent ${what} that must not be believed: ${problem}. Nothing of it was used. Check this machine's clock, and issuer and jwksUrl of the provider.`,
   )
 }
 

@@ -114,6 +114,6 @@ function assertSubject({ sub }: Userinfo, provider: Provider, expected: unknown)
   if (expected === undefined || expected === sub) return
   throw new InvalidResponseError(
     'response_not_oauth',
-    `${provider.id} answered the userinfo request about another person than the one who signed in (sub). Nothing of it was used.`,
+    `${provider.id} answered the userinfo request about another person than the one who signed in (sub). Nothing of it was used: sign in again.`,
   )
 }
