@@ -123,6 +123,17 @@ it('a tool may read the challenge, and do without', async () => {
   ])
 })
 
+it('tools prove the key of tokens that are bound to one, from the first consent on', async () => {
+  const bound = await House.open({ dpop: 'required', dpopNonces: true })
+  const toolbox = bound.toolbox([look]).for({ user: 'ada' })
+  await bound.server.browse((await required(toolbox.call('look'))).url)
+  bound.server.rotateDpopNonce()
+  expect(await toolbox.call('look')).toMatchObject({ path: '/look', user: 'ada' })
+  const sent = bound.server.requests('api').map(({ headers }) => headers['authorization']?.split(' ')[0])
+  expect(sent).toEqual(['DPoP', 'DPoP'])
+  await bound.close()
+})
+
 it('R9 a strict client: other scopes than asked for are an error with the tokens, and nothing is replaced', async () => {
   const provider = defineProvider(house.server.provider({ id: 'acme' }))
   const client = { ...house.server.client(), provider, scopes: 'strict' as const }
