@@ -13,6 +13,7 @@ import {
 } from '../src/oauth/index.ts'
 import { defineProvider, type Provider } from '../src/providers/index.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../src/testing/index.ts'
+import { Toolbox, tool } from '../src/tools/index.ts'
 import { Vault } from '../src/vault/index.ts'
 import { memoryStore } from '../src/vault/memory-store.ts'
 import { type OidcServer, startOidcServer } from './servers/oidc.ts'
@@ -118,6 +119,34 @@ describe('at the certified server', () => {
       error: 'unknown_user_id',
       request: 'backchannel_authentication',
     })
+  })
+})
+
+describe('consent by a code, asked for by a toolbox', () => {
+  it('pauses the call with the address that has the code in it, and runs it afterwards', async () => {
+    await using server = await startAuthorizationServer({
+      grantTypes: ['refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+      deviceIntervalSeconds: 0.02,
+    })
+    const acme = defineProvider(server.provider({ id: 'acme' }))
+    const clients = { acme: { ...server.client(), provider: acme } }
+    await using vault = await Vault.open({ url: 'memory:', clients })
+    const whoami = tool({
+      name: 'whoami',
+      description: 'Who am I?',
+      input: { type: 'object', properties: {} },
+      auth: { provider: 'acme', scopes: ['read'] },
+      run: async (_, { fetch }) => (await fetch('/me')).json(),
+    })
+    const toolbox = new Toolbox({ vault, tools: [whoami], flow: device({ onEvent: () => {} }) })
+    const ada = toolbox.for({ user: 'ada' })
+    const paused = await ada.tryCall('whoami')
+    const { searchParams, pathname } = new URL(paused.paused ? paused.result.url : '')
+    expect(pathname).toBe('/device')
+    server.decideDevice(searchParams.get('user_code') ?? '', { user: 'grace' })
+    await ada.wait({ timeoutMs: 5000 })
+    expect(await ada.call('whoami')).toMatchObject({ user: 'grace' })
+    await toolbox.close()
   })
 })
 
