@@ -46,7 +46,7 @@ function assertAuthorizationUrl(
   if (provider.authorizationUrl !== undefined) return
   throw new ConfigurationError(
     'provider_invalid',
-    `${provider.id} has no authorizationUrl, so nobody can be asked for consent. Set it, or an issuer to discover it from.`,
+    `${provider.id} has no authorizationUrl, so nobody can be asked for consent. ${whatInstead(provider)}`,
   )
 }
 
@@ -223,4 +223,12 @@ function withParameters(provider: { authorizationUrl: string }, parameters: URLS
   for (const name of parameters.keys()) if (url.searchParams.has(name)) url.searchParams.delete(name)
   url.search = `${url.search === '' ? '' : `${url.search}&`}${parameters}`
   return url.href
+}
+
+/** Where the row says that there is no person, consent is the wrong question. */
+function whatInstead({ refresh }: Provider): string {
+  if (refresh === 'client-credentials')
+    return 'Our client asks for itself there: vault.connectClient, or toolgrant connect.'
+  if (refresh === 'session') return 'It takes a name and an app password: sessionTokenGrant.'
+  return 'Set it, or an issuer to discover it from.'
 }
