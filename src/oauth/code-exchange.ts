@@ -24,10 +24,8 @@ export async function exchangeCode(
   options: AuthorizationCodeOptions,
 ): Promise<TokenSet> {
   assertSamePair(provider, client, pending)
-  const read = (known: Provider) => codeIn(known, client, pending, callback, options)
-  await read(provider) // before discovery: a callback with a wrong state causes no request at all
+  const { code, extra } = await codeIn(provider, client, pending, callback, options)
   const resolved = await resolveEndpoints(provider, client, options)
-  const { code, extra } = await read(resolved)
   options.onChecked?.()
   return grantTokens(
     resolved,

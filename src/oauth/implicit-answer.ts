@@ -43,10 +43,10 @@ export async function readImplicitAnswer(
   options: ImplicitOptions,
 ): Promise<TokenSet> {
   assertSamePair(provider, client, pending)
-  const read = (known: Provider) => answerIn(known, client, pending, callback, options)
-  await read(provider) // before discovery: a callback with a wrong state causes no request at all
+  const parameters = await verifiedParameters(provider, client, pending, callback, options)
+  assertTokenIn(provider, pending, callback, parameters, options)
   const resolved = await resolveEndpoints(provider, client, options)
-  const parameters = await read(resolved)
+  assertTokenIn(resolved, pending, callback, parameters, options) // the issuer may promise more than the row
   options.onChecked?.()
   const tokens = readTokenAnswer(asTokenAnswer(parameters), {
     provider: resolved,
@@ -64,14 +64,13 @@ export async function readImplicitAnswer(
   return tokensFrom(resolved, client, { ...tokens, refreshToken: undefined }, grant, options)
 }
 
-async function answerIn(
+function assertTokenIn(
   provider: Provider,
-  client: Client,
   pending: PendingAuthorization,
   callback: Callback,
+  parameters: URLSearchParams,
   options: ImplicitOptions,
-): Promise<URLSearchParams> {
-  const parameters = await verifiedParameters(provider, client, pending, callback, options)
+): void {
   assertAnswer(provider, pending, parameters, options, tokenMembers)
   if (!parameters.has('access_token'))
     throw new CallbackError(
@@ -83,7 +82,6 @@ async function answerIn(
       'response_mode_mismatch',
       `${provider.id} sent the token in the query of the address, where logs and histories keep it, and not in its fragment. It was not used.`,
     )
-  return parameters
 }
 
 /** The members as the reader knows them: JSON, with the lifetime as the number that it is. */

@@ -30,28 +30,16 @@ export async function pushAuthorization(
   parameters: URLSearchParams,
   options: RequestOptions,
 ): Promise<PushedAuthorization> {
-  let pushed: PushedAuthorization | undefined
   const request = {
     name: 'pushed_authorization',
+    endpoint: 'pushedAuthorizationUrl' as const,
     secrets: [pending.state, pending.nonce, parameters.get('request') ?? undefined],
     format: 'form' as const,
     dpopKey: pending.dpopKey,
-    build: ({ library, server, client: us, authentication, options: callOptions }: LibraryCall) => {
-      const endpoint = { pushed_authorization_request_endpoint: provider.pushedAuthorizationUrl ?? '' }
-      return library.pushedAuthorizationRequest(
-        { ...endpoint, ...server },
-        us,
-        authentication,
-        parameters,
-        callOptions,
-      )
-    },
+    build: ({ library, server, client: us, authentication, options: callOptions }: LibraryCall) =>
+      library.pushedAuthorizationRequest(server, us, authentication, parameters, callOptions),
   }
-  await sendThroughLibrary({ provider, client }, request, options, (answer, context) => {
-    pushed = readPushed(answer, context)
-  })
-  if (pushed === undefined) throw new TypeError('The protocol library answered without sending the request.')
-  return pushed
+  return sendThroughLibrary({ provider, client }, request, options, readPushed)
 }
 
 function readPushed(answer: Answer, context: ReadContext): PushedAuthorization {
