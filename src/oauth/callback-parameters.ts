@@ -98,12 +98,18 @@ function placesOfUrl({ searchParams, hash }: URL): Places {
  * source, and a whole address encoded once more (it has no `=` of its own then). What it says stays the same.
  */
 function asCopied(text: string): string {
-  const plain = text
-    .replace(/\s*[\r\n]+\s*/g, '')
-    .trim()
-    .replace(/^["'<`]+|["'>`]+$/g, '')
-    .replace(/&(?:amp|#38|#x26);(?=[a-z_]+=)/gi, '&')
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim())
+  const plain = unquoted(lines.join('')).replace(/&(?:amp|#38|#x26);(?=[a-z_]+=)/gi, '&')
   return plain.includes('=') ? plain : decodedOnce(plain)
+}
+
+/** Without the quotes around it. A loop, because a pattern for the last ones tries every one before them. */
+function unquoted(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && `"'<\``.includes(text[start] ?? '')) start += 1
+  while (end > start && `"'>\``.includes(text[end - 1] ?? '')) end -= 1
+  return text.slice(start, end)
 }
 
 function decodedOnce(text: string): string {
