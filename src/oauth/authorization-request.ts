@@ -9,6 +9,7 @@ import { resolveEndpoints } from './endpoints.ts'
 import { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 import { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
 import { type RequestDetails, requestDetails } from './request-details.ts'
+import { authorizationFragment, withAuthorizationQuirks } from './request-quirks.ts'
 import { withResources } from './resource-indicators.ts'
 
 /** What an authorization may answer with: see {@link PendingAuthorization.responseType}. */
@@ -218,10 +219,16 @@ function isPushed(provider: Provider, { pushed }: AuthorizationUrlOptions): bool
 }
 
 /** Keeps a query that the endpoint already has as it is (RFC 6749 section 3.1), unless it names one of our parameters. */
-function withParameters(provider: { authorizationUrl: string }, parameters: URLSearchParams): string {
+function withParameters(
+  provider: Provider & { authorizationUrl: string },
+  standard: URLSearchParams,
+): string {
   const url = new URL(provider.authorizationUrl)
+  const parameters = withAuthorizationQuirks(provider, standard)
   for (const name of parameters.keys()) if (url.searchParams.has(name)) url.searchParams.delete(name)
   url.search = `${url.search === '' ? '' : `${url.search}&`}${parameters}`
+  const fragment = authorizationFragment(provider)
+  if (fragment !== undefined) url.hash = fragment
   return url.href
 }
 

@@ -1,11 +1,13 @@
 // Requests as providers of the dataset want them, as the wire shows them.
 import { createHash } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { defineProvider, type ProviderFacts } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import {
   authorizationCodeGrant,
+  authorizationUrl,
   pendingAuthorization,
   refreshTokenGrant,
   revokeToken,
@@ -100,8 +102,8 @@ describe('R5 a code exchange as the provider wants it', () => {
     [
       'Untappd',
       { quirks: ['redirect-uri-param:redirect_url'], tokenRequestFormat: 'get' },
-      { redirect_url: plain.redirect_uri },
-      ['redirect_uri'],
+      { redirect_url: plain.redirect_uri, redirect_uri: plain.redirect_uri },
+      [],
     ],
     ['Dropbox Sign', { quirks: ['state-in-token-request'] }, { state: 'the-state' }, []],
     [
@@ -235,4 +237,39 @@ describe('R4 R16 odd ways of saying who we are', () => {
     expect(request).not.toHaveProperty('client_id')
     expect(server.requests[0]?.headers['sign']).toBe('POST /t the-code')
   })
+})
+
+describe('R2 an authorization request as the provider reads it', () => {
+  const ask = async (quirks: string[], facts: Partial<ProviderFacts> = {}) => {
+    const { url } = await authorizationUrl(providerWith({ quirks, ...facts }), client, { scopes: ['a'] })
+    return new URL(url)
+  }
+
+  it.each<[string, string[], Record<string, string>, string[]]>([
+    ['TikTok', ['client-id-param:client_key'], { client_key: 'client-1' }, ['client_id']],
+    ['Printful', ['redirect-uri-param:redirect_url'], { redirect_url: plain.redirect_uri }, ['redirect_uri']],
+    ['Walmart', ['response-type-param:responseType'], { responseType: 'code' }, ['response_type']],
+    ['monday.com', ['response-type-omitted'], { client_id: 'client-1' }, ['response_type']],
+  ])('%s', async (_, quirks, present, absent) => {
+    const found = Object.fromEntries((await ask(quirks)).searchParams)
+    expect(found).toMatchObject({ ...present, state: expect.any(String), code_challenge_method: 'S256' })
+    expect(Object.keys(found).filter((name) => absent.includes(name))).toEqual([])
+  })
+
+  it('WeChat wants a fragment at its end', async () => {
+    expect((await ask(['authorize-url-fragment:wechat_redirect'])).hash).toBe('#wechat_redirect')
+    expect((await ask([])).hash).toBe('')
+  })
+})
+
+it('docs/providers.md names each tag that is read, and no other', () => {
+  const root = new URL('../', import.meta.url)
+  const sources = globSync('**/*.ts', { cwd: root })
+    .filter((file) => !file.endsWith('.test.ts'))
+    .map((file) => readFileSync(new URL(file, root), 'utf8'))
+  const calls = /(?:(?:hasQuirk|quirkValue)\([^()']*|quirks\?*\.includes\()'([a-z-]+)'/g
+  const read = new Set(sources.flatMap((text) => [...text.matchAll(calls)].map(([, tag]) => tag)))
+  const page = readFileSync(new URL('../docs/providers.md', root), 'utf8').split('\n## Quirks\n')[1] ?? ''
+  const named = new Set([...page.matchAll(/^\| `([a-z-]+)/gm)].map(([, tag]) => tag))
+  expect([...named].sort()).toEqual([...read].sort())
 })

@@ -28,13 +28,33 @@ export function applyQuirks(call: EndpointCall, registration: Registration, endp
       setDefault(call.parameters, 'redirect_uri', client.redirectUri)
     dropForbidden(call, provider)
     rename(call.parameters, 'code', quirkValue(provider, 'code-param'))
-    rename(call.parameters, 'redirect_uri', quirkValue(provider, 'redirect-uri-param'))
+    // Untappd wants its own name here, too; Walmart wants it in the authorization request alone.
+    repeat(call.parameters, 'redirect_uri', quirkValue(provider, 'redirect-uri-param'))
   }
   if (endpoint === 'revocationUrl') rename(call.parameters, 'token', quirkValue(provider, 'revoke-param'))
   rename(call.parameters, 'client_id', quirkValue(provider, 'client-id-param'))
   rename(call.parameters, 'client_secret', quirkValue(provider, 'client-secret-param'))
   if (hasQuirk(provider, 'camelcase-token-request'))
     replaceAll(call.parameters, ([name, value]) => [camelCase(name), value])
+}
+
+/**
+ * An authorization request as the provider reads it: names of its own, and a fragment at the end of the URL (WeChat).
+ * Not for signed or pushed requests: who reads those reads the standard.
+ */
+export function withAuthorizationQuirks(provider: Provider, parameters: URLSearchParams): URLSearchParams {
+  const own = new URLSearchParams(parameters)
+  if (provider.quirks === undefined) return own
+  rename(own, 'client_id', quirkValue(provider, 'client-id-param'))
+  rename(own, 'redirect_uri', quirkValue(provider, 'redirect-uri-param'))
+  rename(own, 'response_type', quirkValue(provider, 'response-type-param'))
+  if (hasQuirk(provider, 'response-type-omitted')) own.delete('response_type')
+  return own
+}
+
+/** The fragment that ends an authorization URL (`authorize-url-fragment:wechat_redirect`), if any. */
+export function authorizationFragment(provider: Provider): string | undefined {
+  return quirkValue(provider, 'authorize-url-fragment')
 }
 
 /** A row that names a grant type of its own means it (`nonstandard-grant-type`). */
@@ -76,6 +96,11 @@ function rename(parameters: URLSearchParams, name: string, own: string | undefin
   if (own === undefined || own === name || !parameters.has(name)) return
   parameters.delete(own)
   replaceAll(parameters, (each) => (each[0] === name ? [own, each[1]] : each))
+}
+
+function repeat(parameters: URLSearchParams, name: string, own: string | undefined): void {
+  const value = parameters.get(name)
+  if (own !== undefined && value !== null) parameters.set(own, value)
 }
 
 /** Rewrites the list in place and in order; `undefined` drops one. */
