@@ -1,6 +1,7 @@
 // OpenID Connect against a real, certified server: signatures, rotation of keys, userinfo, logout.
 // OpenID Connect Core sections 3.1.3.7, 5.3 and 10.1.1, RP-Initiated Logout.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { certificateFetch } from '../src/config/index.ts'
 import { UnauthorizedError } from '../src/errors.ts'
 import {
   authorizationCodeGrant,
@@ -16,6 +17,7 @@ import {
 } from '../src/oauth/index.ts'
 import { defineProvider, type Provider } from '../src/providers/index.ts'
 import { type OidcServer, startOidcServer } from './servers/oidc.ts'
+import { certificateThumbprint } from './servers/oidc-certificates.ts'
 
 const redirectUri = 'http://127.0.0.1:4711/callback'
 const scopes = ['openid', 'profile', 'email', 'offline_access']
@@ -51,12 +53,13 @@ async function signIn({ at = provider, us = client, user = 'ada', maxAge, nonce,
     fetch: options.fetch,
   })
   const pending = { ...begun.pending, ...(nonce === undefined ? {} : { nonce }) }
-  const home = [oidc, ...signed].find(({ issuer }) => begun.url.startsWith(issuer)) ?? oidc
+  const home = [oidc, ...more].find(({ issuer }) => begun.url.startsWith(issuer)) ?? oidc
   const callback = await home.consent(begun.url, { follow: false, user })
   return authorizationCodeGrant(at, us, pending, callback, options)
 }
 
-const signed: OidcServer[] = []
+/** Further servers that people sign in at. */
+const more: OidcServer[] = []
 
 /** A `fetch` of its own, and so keys of its own; what is asked of the JWKS goes to `keys` when there is one. */
 function ownFetch(keys?: () => Promise<Response>): typeof fetch {
@@ -151,6 +154,24 @@ describe('userinfo', () => {
     })
   })
 
+  it('with the certificate that the token is bound to, at the address for such clients', async () => {
+    const server = await startOidcServer({ signingAlgs: ['ES256'], features: { mtls: true } })
+    more.push(server)
+    const { ca, client: ours, stranger } = server.mtls?.certificates ?? {}
+    if (ca === undefined || ours === undefined || stranger === undefined) throw new Error('no certificates')
+    const at = defineProvider({ id: 'mtls', issuer: server.issuer })
+    const us = { ...server.client('tls_client_auth'), fetch: certificateFetch({ ...ours, ca }) }
+    const tokens = await signIn({ at, us })
+    expect(await fetchUserinfo(at, us, tokens)).toMatchObject({ sub: 'ada' })
+    expect(server.record.last('userinfo')).toMatchObject({
+      tls: true,
+      certificate: certificateThumbprint(ours.cert),
+    })
+    const thief = { ...us, fetch: certificateFetch({ ...stranger, ca }) }
+    await expect(fetchUserinfo(at, thief, tokens)).rejects.toBeInstanceOf(UnauthorizedError)
+    await server.close()
+  })
+
   it('about somebody else is not used, and a token that is revoked gets none', async () => {
     const [ada, eve] = [await signIn(), await signIn({ user: 'eve' })]
     const mixed = eve.with({ idToken: ada.idToken })
@@ -166,7 +187,7 @@ describe('userinfo', () => {
 
   it('that is signed is held against the keys of the issuer', async () => {
     const server = await startOidcServer({ signingAlgs: ['ES256'], features: { jwtUserinfo: true } })
-    signed.push(server)
+    more.push(server)
     const at = defineProvider({ id: 'signed', issuer: server.issuer })
     const us = server.confidentialClient
     const tokens: TokenSet = await signIn({ at, us })

@@ -1,76 +1,24 @@
-import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { NetworkError, RequestRefusedError, TimeoutError } from '../errors.ts'
-import { defineProvider, type Provider } from '../providers/index.ts'
-import { checkIdToken, idTokenAfterRefresh } from './id-token.ts'
-import { type JwtExpectation, verifyJwt } from './signed-jwt.ts'
-
-const issuer = 'https://as.example'
-const jwksUrl = `${issuer}/jwks`
-const start = Date.parse('2026-03-01T12:00:00Z')
-
-interface TestKey {
-  kid: string
-  alg: string
-  privateKey: CryptoKey
-  publicJwk: JWK
-}
-
-const keys = new Map<string, TestKey>()
-
-beforeAll(async () => {
-  for (const [kid, alg] of [
-    ['one', 'ES256'],
-    ['two', 'ES256'],
-    ['ed', 'EdDSA'],
-    ['rsa', 'RS256'],
-  ] as const) {
-    const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-    keys.set(kid, { kid, alg, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid } })
-  }
-})
-
-function key(kid: string): TestKey {
-  const found = keys.get(kid)
-  if (found === undefined) throw new Error(`no key ${kid}`)
-  return found
-}
-
-/** A server of keys that can change, fail and count, behind an injected `fetch`; and a clock. */
-function world(...published: string[]) {
-  const state = {
-    now: start,
-    published: published.map((kid) => key(kid).publicJwk) as unknown[],
-    asked: 0,
-    answer: undefined as (() => Response | Promise<Response>) | undefined,
-  }
-  const fetch: typeof globalThis.fetch = async (url) => {
-    if (String(url) !== jwksUrl) return Response.json({}, { status: 404 })
-    state.asked += 1
-    return state.answer?.() ?? Response.json({ keys: state.published })
-  }
-  return { ...{ state }, options: { fetch, now: () => state.now } }
-}
-
-const provider: Provider = defineProvider({
-  id: 'acme',
+import {
+  bringsItsKey,
+  hmac,
+  hmacByPublicKey,
   issuer,
   jwksUrl,
-  authorizationUrl: `${issuer}/authorize`,
-  tokenUrl: `${issuer}/token`,
-})
+  key,
+  makeKeys,
+  provider,
+  type Signing,
+  sign,
+  start,
+  withClaims,
+  withHeader,
+  world,
+} from '../../test/servers/jwt-issuer.ts'
+import { NetworkError, TimeoutError } from '../errors.ts'
+import { type JwtExpectation, verifyJwt } from './signed-jwt.ts'
 
-interface Signing {
-  claims?: Record<string, unknown>
-  header?: Record<string, unknown>
-  now?: number
-}
-
-function sign(kid: string, { claims = {}, header = {}, now = start }: Signing = {}): Promise<string> {
-  const { alg, privateKey } = key(kid)
-  const usual = { iss: issuer, aud: 'us', sub: 'ada', iat: now / 1000, exp: now / 1000 + 3600 }
-  return new SignJWT({ ...usual, ...claims }).setProtectedHeader({ alg, kid, ...header }).sign(privateKey)
-}
+beforeAll(makeKeys)
 
 const expected: JwtExpectation = { what: 'a test answer', audience: 'us' }
 const refused = {
@@ -249,6 +197,20 @@ describe("an issuer's keys", () => {
     await expect(verifyJwt(provider, jwt, expected, options)).resolves.toBeDefined()
   })
 
+  it('of a hundred places are kept, and no more', async () => {
+    const { options, state } = world('one')
+    const jwt = await sign('one')
+    const fetch: typeof globalThis.fetch = (_, init) => options.fetch(jwksUrl, init)
+    const at = (index: number) =>
+      verifyJwt({ ...provider, jwksUrl: `${jwksUrl}/${index}` }, jwt, expected, { ...options, fetch })
+    for (let index = 0; index < 100; index += 1) await at(index)
+    await at(0)
+    expect(state.asked).toBe(100)
+    await at(100)
+    await at(0)
+    expect(state.asked).toBe(102)
+  })
+
   it('beyond a size and a number are not read', async () => {
     const { options, state } = world('one')
     const jwt = await sign('one')
@@ -281,116 +243,3 @@ describe("an issuer's keys", () => {
     await expect(second).resolves.toBeDefined()
   })
 })
-
-describe('the signature of an id_token', () => {
-  const client = { clientId: 'us', clientSecret: 'a-secret-of-the-client-that-is-long' }
-  const nonce = 'n-1'
-  const check = (jwt: string, options: { fetch: typeof fetch; now: () => number }, more = {}) =>
-    checkIdToken(provider, { ...client, ...more }, jwt, { nonce }, options)
-  const idToken = (kid: string, signing: Signing = {}) =>
-    sign(kid, { ...signing, claims: { nonce, ...signing.claims } })
-
-  it('by the issuer is taken, also with a key that is a second old', async () => {
-    const { options, state } = world('one')
-    expect(await check(await idToken('one'), options)).toEqual([])
-    state.published.push(key('two').publicJwk)
-    expect(await check(await idToken('two'), options)).toEqual([])
-    expect(state.asked).toBe(2)
-  })
-
-  it('by another key is refused', async () => {
-    const { options } = world('one')
-    for (const header of [{}, { kid: 'one' }, { kid: undefined }])
-      await expect(check(await idToken('two', { header }), options)).rejects.toMatchObject({
-        code: 'id_token_invalid',
-        message: expect.stringMatching(/signature is wrong|none of the issuer's keys/),
-      })
-  })
-
-  it.each<[string, () => Response | Promise<Response>]>([
-    ['are down', () => Promise.reject(new TypeError('fetch failed'))],
-    ['are failing', () => new Response('', { status: 500 })],
-    ['are gone', () => new Response('', { status: 404 })],
-    ['redirect', () => new Response('', { status: 302, headers: { location: '/' } })],
-    ['are out of bounds', () => Promise.reject(new RequestRefusedError('host_not_allowed', 'no'))],
-  ])('does not cost the tokens when its keys %s: TLS vouches, and it is said', async (_, answer) => {
-    const { options, state } = world('one')
-    state.answer = answer
-    const deviation = { code: 'signature', member: 'id_token', found: 'no keys' }
-    expect(await check(await idToken('one'), options)).toEqual([deviation])
-    // Everything else is held against it all the same.
-    const stale = await idToken('one', { claims: { nonce: 'n-2' } })
-    await expect(check(stale, options)).rejects.toMatchObject({ code: 'id_token_invalid' })
-  })
-
-  it('with our secret is taken; that nobody registered it so is said', async () => {
-    const { options } = world('one')
-    const jwt = await hmac(await idToken('one'), new TextEncoder().encode(client.clientSecret))
-    expect(await check(jwt, options)).toEqual([
-      { code: 'signature', member: 'id_token', found: 'HS256', row: { idTokenSigningAlgs: ['HS256'] } },
-    ])
-    expect(await check(jwt, options, { idTokenSigningAlg: 'HS256' })).toEqual([])
-    for (const more of [
-      { clientSecret: 'other' },
-      { clientSecret: undefined },
-      { idTokenSigningAlg: 'ES256' },
-    ])
-      await expect(check(jwt, options, more)).rejects.toMatchObject({ code: 'id_token_invalid' })
-    const confused = await hmacByPublicKey(await idToken('one'))
-    await expect(check(confused, options)).rejects.toMatchObject({ code: 'id_token_invalid' })
-  })
-
-  it('by another algorithm than the client registered is refused', async () => {
-    const { options } = world('one', 'rsa')
-    const jwt = await idToken('one')
-    expect(await check(jwt, options, { idTokenSigningAlg: 'ES256' })).toEqual([])
-    await expect(check(jwt, options, { idTokenSigningAlg: 'RS256' })).rejects.toMatchObject({
-      code: 'id_token_invalid',
-      message: expect.stringMatching(/idTokenSigningAlg/),
-    })
-  })
-
-  it('is checked after a refresh with the keys at hand; nobody is asked', async () => {
-    const { options, state } = world('one')
-    const kept = async (fresh: string) =>
-      (await idTokenAfterRefresh(provider, client, fresh, old, options)).idToken
-    const old = await idToken('one')
-    const [fresh, forged] = [await idToken('one'), await idToken('two', { header: { kid: 'one' } })]
-    expect([await kept(forged), state.asked]).toEqual([forged, 0])
-    await check(old, options)
-    expect([await kept(fresh), await kept(forged), state.asked]).toEqual([fresh, old, 1])
-  })
-})
-
-function part(value: unknown): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url')
-}
-
-function withClaims(jwt: string, claims: object): string {
-  const [header, , signature] = jwt.split('.')
-  return [header, part(claims), signature].join('.')
-}
-
-function withHeader(jwt: string, header: object, signature: string): string {
-  return [part(header), jwt.split('.')[1], signature].join('.')
-}
-
-function claimsOf(jwt: string): Record<string, unknown> {
-  return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())
-}
-
-function hmac(jwt: string, secret: Uint8Array): Promise<string> {
-  return new SignJWT(claimsOf(jwt)).setProtectedHeader({ alg: 'HS256', kid: 'one' }).sign(secret)
-}
-
-/** What a careless library checks: the HMAC of the very bytes that everybody can read. */
-function hmacByPublicKey(jwt: string): Promise<string> {
-  return hmac(jwt, new TextEncoder().encode(JSON.stringify(key('one').publicJwk)))
-}
-
-async function bringsItsKey(jwt: string): Promise<string> {
-  const { publicJwk, privateKey } = key('two')
-  await importJWK(publicJwk, 'ES256')
-  const header = { alg: 'ES256', jwk: publicJwk, jku: 'https://evil.example/jwks', kid: 'two' }
-  return new SignJWT(claimsOf(jwt)).setProtectedHeader(header).sign(privateKey)
-}
