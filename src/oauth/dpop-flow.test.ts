@@ -80,6 +80,19 @@ it('a client that asks for no binding where the server demands it is refused by 
   ).rejects.toMatchObject({ error: 'invalid_dpop_proof' })
 })
 
+it('an answer that names no type is bound as the row says, or as the tokens before were', async () => {
+  server.configure({ tokenAnswer: { tokenType: null } })
+  const tokens = await granted()
+  expect(tokens.tokenType).toBe('DPoP')
+  const fresh = await refreshTokenGrant(
+    defineProvider({ ...server.provider(), dpop: 'supported' }),
+    client,
+    tokens,
+  )
+  expect(fresh.tokenType).toBe('DPoP')
+  expect((await new Session(fresh, { provider }).fetch('/me')).status).toBe(200)
+})
+
 it('a token of type DPoP that nobody asked for cannot be presented', async () => {
   server.configure({ dpop: undefined, tokenAnswer: { tokenType: 'DPoP' } })
   const bearer = { ...client, dpop: false }

@@ -72,18 +72,20 @@ export async function tokensFrom(
   grant: Omit<Grant, 'secrets' | 'build'>,
   options: RequestOptions,
 ): Promise<TokenSet> {
-  assertBound(provider, answer, grant)
+  const tokenType = typeFrom(provider, answer, grant)
+  const unbound = unboundDeviation(provider, tokenType, grant)
   const { idToken: came, accessToken } = answer
   const kept = grant.idToken === undefined ? { idToken: came } : await grant.idToken(came, accessToken)
   const extra = await extraOf(client, answer, grant, options)
-  const tokens = tokenSetFrom(answer, kept, { ...grant, extra }, options)
+  const deviations = [...answer.deviations, ...(kept.deviations ?? []), ...unbound]
+  const understood = { ...answer, idToken: kept.idToken, tokenType, deviations }
+  const tokens = tokenSetFrom(understood, { ...grant, extra }, options)
   if (client.scopes === 'strict') assertScopes(provider, tokens)
   return tokens
 }
 
 function tokenSetFrom(
-  answer: TokenAnswer,
-  kept: KeptIdToken,
+  answer: Omit<TokenAnswer, 'tokenType'> & { tokenType: string },
   grant: Omit<Grant, 'secrets' | 'build'>,
   options: Pick<RequestOptions, 'now'>,
 ): TokenSet {
@@ -91,7 +93,7 @@ function tokenSetFrom(
   return new TokenSet({
     accessToken: answer.accessToken,
     refreshToken: answer.refreshToken ?? previous?.refreshToken,
-    idToken: kept.idToken,
+    idToken: answer.idToken,
     expiresAt: typeof answer.expiresAt === 'number' ? new Date(answer.expiresAt) : null,
     receivedAt: new Date((options.now ?? Date.now)()),
     scopes: answer.scopes ?? grant.scopes,
@@ -99,7 +101,7 @@ function tokenSetFrom(
     extra: grant.extra,
     raw: answer.raw,
     tokenType: answer.tokenType,
-    deviations: [...answer.deviations, ...(kept.deviations ?? []), ...unboundDeviation(answer, grant)],
+    deviations: answer.deviations,
     dpopKey: grant.dpopKey ?? previous?.dpopKey,
     renewal: grant.renewal ?? previous?.renewal,
   })
@@ -127,26 +129,32 @@ function grantedDetails({ raw }: TokenAnswer): Readonly<Record<string, unknown>>
 
 type Binding = Pick<Grant, 'dpopKey' | 'previous' | 'name'>
 
-/**
- * A server may answer a proof with a bearer token (RFC 9449 section 5). Who counts on the binding must not use it; but a
- * renewal is kept in any case, because the old refresh token is spent by now.
- */
-function assertBound(
+/** An answer that names no type: bound as the tokens before were, or as the row says. */
+function typeFrom(
   provider: Provider,
-  { tokenType }: TokenAnswer,
-  { dpopKey, previous, name }: Binding,
-): void {
-  const isNew = dpopKey !== undefined && previous === undefined
-  if (!isNew || tokenType === 'DPoP' || provider.dpop !== 'required') return
-  throw new InvalidResponseError(
-    'token_invalid',
-    `${provider.id} answered the ${name} request with a token that is not bound to our key, although its row says dpop: "required". The token was not used. Set dpop: "supported" if it is good without.`,
-  )
+  { tokenType, deviations }: TokenAnswer,
+  { dpopKey, previous }: Binding,
+): string {
+  const isSilent = deviations.some(({ code, member }) => code === 'missing' && member === 'token_type')
+  if (!isSilent || (dpopKey ?? previous?.dpopKey) === undefined) return tokenType
+  return previous?.tokenType ?? (provider.dpop === 'required' ? 'DPoP' : tokenType)
 }
 
-function unboundDeviation({ tokenType }: TokenAnswer, { dpopKey, previous }: Binding): Deviation[] {
-  const key = dpopKey ?? previous?.dpopKey
-  if (key === undefined || tokenType === 'DPoP') return []
+/**
+ * A server may answer a proof with a bearer token (RFC 9449 section 5), which is a deviation from what was asked for. Who
+ * counts on the binding must not use it; but a renewal is kept in any case, because the old refresh token is spent by now.
+ */
+function unboundDeviation(
+  provider: Provider,
+  tokenType: string,
+  { dpopKey, previous, name }: Binding,
+): Deviation[] {
+  if ((dpopKey ?? previous?.dpopKey) === undefined || tokenType !== 'Bearer') return []
+  if (previous === undefined && provider.dpop === 'required')
+    throw new InvalidResponseError(
+      'token_invalid',
+      `${provider.id} answered the ${name} request with a token that is not bound to our key, although its row says dpop: "required". The token was not used. Set dpop: "supported" if it is good without.`,
+    )
   return [{ code: 'token_type', member: 'token_type', found: 'Bearer' }]
 }
 
