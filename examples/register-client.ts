@@ -8,6 +8,7 @@ import {
   clientMetadataDocument,
   deleteRegistration,
   fetchClientMetadata,
+  readRegistration,
   registerClient,
   registeredClient,
   updateRegistration,
@@ -25,6 +26,7 @@ const server = createServer(async (request, response) => {
   if (path !== '/register' && request.headers.authorization !== 'Bearer management-1')
     return answer(401, { error: 'invalid_token' })
   if (request.method === 'DELETE') return answer(clients.delete(path) ? 204 : 404)
+  if (request.method === 'GET') return answer(200, clients.get(path))
   let body = ''
   for await (const chunk of request) body += chunk
   const metadata = JSON.parse(body)
@@ -52,7 +54,8 @@ console.log('registered:', registeredClient(registration))
 console.log('native:', registration.metadata['application_type'], registration.tokenEndpointAuthMethod)
 
 const renamed = await updateRegistration(acme, registration, { ...aboutUs, clientName: 'Notes' })
-console.log('renamed:', renamed.metadata['client_name'])
+const current = await readRegistration(acme, renamed)
+console.log('renamed:', current.metadata['client_name'])
 await deleteRegistration(acme, renamed)
 try {
   await updateRegistration(acme, { ...renamed, managementToken: 'another' }, aboutUs)
