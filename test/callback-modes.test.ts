@@ -1,7 +1,8 @@
 // Callbacks in every response mode, from a real server: query, fragment, posted form, and each of them signed (JARM).
 // What is accepted, what is refused, and what the server was asked meanwhile.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { loopback, type StartedFlow } from '../src/flows/index.ts'
+import { CallbackError } from '../src/errors.ts'
+import { type FlowRequest, loopback, type StartedFlow } from '../src/flows/index.ts'
 import {
   type AuthorizationUrlOptions,
   authorizationCodeGrant,
@@ -28,7 +29,7 @@ let other: OidcServer
 let provider: Provider
 
 beforeAll(async () => {
-  const responseTypes = ['code', 'id_token token'] as const
+  const responseTypes = ['code', 'code id_token', 'id_token token'] as const
   const features = { jarm: true, responseTypes }
   ;[oidc, other] = await Promise.all([
     startOidcServer({ signingAlgs, features }),
@@ -213,11 +214,55 @@ describe('signed answers (JARM)', () => {
   })
 })
 
+describe('an id_token beside the code (OpenID Connect Core section 3.3)', () => {
+  const hybrid = { responseType: 'code id_token', scopes: ['openid', 'notes.read'] } as const
+
+  it.each(['fragment', 'form_post', 'fragment.jwt'] as const)(
+    '%s: both are checked',
+    async (responseMode) => {
+      const { pending, callback } = await arrive({ ...hybrid, responseMode })
+      expect(pending).toMatchObject({ responseType: 'code id_token', codeVerifier: expect.any(String) })
+      const us = oidc.confidentialClient
+      const { idToken } = await verifyCallback(provider, us, pending, callback)
+      expect(readJwt(idToken ?? '')?.payload).toMatchObject({
+        nonce: pending.nonce,
+        c_hash: expect.any(String),
+      })
+      expect(oidc.record.to('token')).toEqual([])
+      const tokens = await grant(pending, callback)
+      expect(await oidc.accessToken(tokens.accessToken)).toMatchObject({ user: 'ada' })
+      expect(() => readCallback(provider, pending, callback)).toThrow(CallbackError)
+    },
+  )
+
+  it('comes in the fragment unless asked otherwise', async () => {
+    const { pending, callback } = await arrive(hybrid)
+    expect(new URL(String(callback)).hash).toContain('id_token=')
+    expect(await grant(pending, callback)).toBeDefined()
+  })
+
+  it.each<[string, (text: string) => string]>([
+    ['another code than it was signed over', (text) => text.replace(/code=[^&]*/, 'code=stolen')],
+    ['no id_token', (text) => text.replace(/id_token=[^&]*/, `iss=${oidc.issuer}`)],
+    [
+      'a changed one',
+      (text) =>
+        text.replace(/id_token=([^&]*)/, (_, jwt: string) => `id_token=${withClaims(jwt, { sub: 'eve' })}`),
+    ],
+  ])('with %s is refused before the code is sent', async (_, change) => {
+    const { pending, callback } = await arrive({ ...hybrid, responseMode: 'fragment' })
+    const changed = change(String(callback))
+    expect(changed).not.toBe(String(callback))
+    await expect(grant(pending, changed)).rejects.toMatchObject({ code: 'id_token_invalid' })
+    expect(oidc.record.to('token')).toEqual([])
+  })
+})
+
 describe('through the loopback flow', () => {
   let flow: StartedFlow | undefined
   afterEach(() => flow?.cancel())
 
-  async function start(responseMode: ResponseMode, more: { responseType?: 'id_token token' } = {}) {
+  async function start(responseMode: ResponseMode, more: Pick<FlowRequest, 'responseType'> = {}) {
     flow = await loopback({ onEvent: () => {} }).start({
       registration: { provider, client: oidc.publicClient },
       scopes: more.responseType === undefined ? ['notes.read'] : ['openid', 'notes.read'],
@@ -259,6 +304,13 @@ describe('through the loopback flow', () => {
     const tokens = await started.result()
     expect(await oidc.accessToken(tokens.accessToken)).toMatchObject({ user: 'ada' })
     expect([tokens.refreshToken, oidc.record.to('token')]).toEqual([undefined, []])
+  })
+
+  it('a code with an id_token beside it', async () => {
+    const started = await start('fragment', { responseType: 'code id_token' })
+    expect((await land(started)).status).toBe(200)
+    expect(await oidc.accessToken((await started.result()).accessToken)).toMatchObject({ user: 'ada' })
+    expect(oidc.record.to('token')).toHaveLength(1)
   })
 
   it('P9 posted by somebody else it is refused, and the flow goes on', async () => {

@@ -16,9 +16,9 @@ export interface FlowRequest
   userScopes?: readonly string[] | undefined
   /**
    * `token` and `id_token token`: the implicit grant, deprecated (RFC 9700 section 2.1.2), for a provider that has
-   * nothing else. Default: `code`.
+   * nothing else. `code id_token` as in {@link AuthorizationUrlOptions}. Default: `code`.
    */
-  responseType?: 'code' | 'token' | 'id_token token' | undefined
+  responseType?: 'code' | 'code id_token' | 'token' | 'id_token token' | undefined
   /** Who this is for; recorded in the pending authorization, never sent. */
   user?: string | undefined
   /** Account label that the connection will have. */

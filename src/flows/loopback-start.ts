@@ -149,8 +149,8 @@ async function buildUrl({ request, redirectUri, lifetime, expiresAt }: Departure
     signal,
   }
   const built =
-    responseType === 'code'
-      ? authorizationUrl(provider, client, options)
+    responseType === 'code' || responseType === 'code id_token'
+      ? authorizationUrl(provider, client, { ...options, responseType })
       : implicitUrl(provider, client, { ...options, responseType })
   return { ...(await waitFor(built, signal)), registration: { provider, client } }
 }

@@ -33,6 +33,11 @@ export interface AuthorizationUrlOptions extends RequestOptions {
    */
   responseMode?: ResponseMode | undefined
   /**
+   * `code id_token`: the answer has an id_token beside the code, signed over both (OpenID Connect Core section 3.3), and
+   * comes back in the fragment unless `responseMode` says otherwise. Default: `code`.
+   */
+  responseType?: 'code' | 'code id_token' | undefined
+  /**
    * OpenID Connect: the person must have signed in no longer ago than so many seconds; `0`: they sign in anew. The
    * id_token has to say when, and that is checked.
    */
@@ -78,5 +83,5 @@ export async function authorizationUrl(
   options: AuthorizationUrlOptions = {},
 ): Promise<AuthorizationUrl> {
   const { authorizationRequest } = await import('./authorization-request.ts')
-  return authorizationRequest(provider, client, 'code', options)
+  return authorizationRequest(provider, client, options.responseType ?? 'code', options)
 }

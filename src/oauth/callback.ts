@@ -24,11 +24,13 @@ export interface CallbackAnswer {
   code: string
   /** The further parameters that the provider row lists in `callbackParams` (P29). */
   extra: Record<string, string>
+  /** The id_token that came with the code (`code id_token`), checked by {@link verifyCallback}. Secret. */
+  idToken?: string
 }
 
 /**
  * Checks a callback against its pending authorization: state first, then doubled parameters, expiry, issuer, error (R3).
- * Sends nothing, and so reads no signed answer: {@link verifyCallback} does.
+ * Sends nothing, and so reads no signed answer and no id_token beside a code: {@link verifyCallback} does.
  *
  * @throws {CallbackError} it must not be used; the right one may still come.
  * @throws {AuthorizationDeniedError} the person or the provider refused.
@@ -39,7 +41,13 @@ export function readCallback(
   callback: Callback,
   options: Pick<RequestOptions, 'now'> = {},
 ): CallbackAnswer {
-  return answerIn(provider, pending, plainParameters(provider, pending, callback), options)
+  const parameters = plainParameters(provider, pending, callback)
+  if (pending.responseType === 'code id_token')
+    throw new CallbackError(
+      'response_mode_mismatch',
+      'This answer has an id_token beside its code. Read it with verifyCallback or authorizationCodeGrant.',
+    )
+  return answerIn(provider, pending, parameters, options)
 }
 
 /**
@@ -47,6 +55,7 @@ export function readCallback(
  * says of itself is known then, too (whether it promises `iss`); a callback with a wrong state causes no request at all.
  *
  * @throws what {@link readCallback} throws; {@link CallbackError} `jwt_invalid`: the signed answer must not be believed.
+ * @throws {InvalidResponseError} `id_token_invalid`: an id_token that came with the code is missing or not for it.
  * @throws {NetworkError} {@link TimeoutError} {@link InvalidResponseError}: the issuer's keys cannot be had.
  */
 export async function verifyCallback(
@@ -59,7 +68,10 @@ export async function verifyCallback(
   const parameters = await verifiedParameters(provider, client, pending, callback, options)
   const answer = answerIn(provider, pending, parameters, options)
   const resolved = await resolveEndpoints(provider, client, options)
-  return resolved === provider ? answer : answerIn(resolved, pending, parameters, options)
+  if (resolved !== provider) answerIn(resolved, pending, parameters, options)
+  if (pending.responseType !== 'code id_token') return answer
+  const { idTokenBeside } = await import('./hybrid-callback.ts')
+  return { ...answer, idToken: await idTokenBeside(resolved, client, pending, parameters, options) }
 }
 
 /** The parameters of an answer: as they are, or out of the JWT that was signed. Their state is the right one. */
@@ -112,7 +124,14 @@ export function assertAnswer(
   options: Pick<RequestOptions, 'now'>,
   names: readonly string[] = codeNames,
 ): void {
-  const single = [...names, 'iss', 'error', 'error_description', ...(provider.callbackParams ?? [])]
+  const single = [
+    ...names,
+    'id_token',
+    'iss',
+    'error',
+    'error_description',
+    ...(provider.callbackParams ?? []),
+  ]
   assertSingle(parameters, single)
   assertInTime(pending, options)
   assertIssuer(parameters, pending, provider)

@@ -7,7 +7,7 @@ import { assertInTime, type CallbackAnswer, verifyCallback } from './callback.ts
 import type { Callback } from './callback-parameters.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
-import { grantTokens } from './grant.ts'
+import { type Grant, grantTokens } from './grant.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
 import { hasQuirk } from './quirk.ts'
 import { parametersOf, type RequestOptions } from './request-options.ts'
@@ -24,7 +24,7 @@ export async function exchangeCode(
   options: AuthorizationCodeOptions,
 ): Promise<TokenSet> {
   assertSamePair(provider, client, pending)
-  const { code, extra } = await codeIn(provider, client, pending, callback, options)
+  const { code, extra, idToken } = await codeIn(provider, client, pending, callback, options)
   const resolved = await resolveEndpoints(provider, client, options)
   options.onChecked?.()
   return grantTokens(
@@ -36,7 +36,7 @@ export async function exchangeCode(
       scopes: pending.scopes,
       extra,
       dpopKey: pending.dpopKey,
-      idToken: await idTokenCheckOf(resolved, client, pending, options),
+      idToken: await idTokenCheckOf(resolved, client, pending, idToken, options),
       build: codeRequest(resolved, pending, code, options),
     },
     options,
@@ -47,11 +47,19 @@ async function idTokenCheckOf(
   provider: Provider,
   client: Client,
   pending: PendingAuthorization,
+  beside: string | undefined,
   options: RequestOptions,
-) {
+): Promise<NonNullable<Grant['idToken']>> {
   const { nonce, maxAge } = pending
   const { idTokenCheck } = await import('./id-token.ts')
-  return idTokenCheck(provider, client, { nonce, maxAge }, options)
+  const check = idTokenCheck(provider, client, { nonce, maxAge }, options)
+  if (beside === undefined) return check
+  const { assertSamePerson } = await import('./hybrid-callback.ts')
+  return async (idToken, accessToken) => {
+    const kept = await check(idToken, accessToken)
+    assertSamePerson(provider, beside, kept.idToken)
+    return kept
+  }
 }
 
 async function codeIn(

@@ -10,7 +10,7 @@ import type { RequestOptions } from './request-options.ts'
 import type { TokenSet } from './token-set.ts'
 
 /** Options of {@link implicitUrl}. */
-export interface ImplicitUrlOptions extends AuthorizationUrlOptions {
+export interface ImplicitUrlOptions extends Omit<AuthorizationUrlOptions, 'responseType'> {
   /** Default: `id_token token` when `openid` is among the scopes, else `token`. */
   responseType?: 'token' | 'id_token token' | undefined
 }
