@@ -36,7 +36,7 @@ export async function exchangeCode(
       scopes: pending.scopes,
       extra,
       dpopKey: pending.dpopKey,
-      idToken: await idTokenCheckOf(resolved, client, pending, idToken, options),
+      idToken: await idTokenCheckOf(resolved, client, pending, { code, idToken }, options),
       build: codeRequest(resolved, pending, code, options),
     },
     options,
@@ -47,12 +47,12 @@ async function idTokenCheckOf(
   provider: Provider,
   client: Client,
   pending: PendingAuthorization,
-  beside: string | undefined,
+  { code, idToken: beside }: { code: string; idToken: string | undefined },
   options: RequestOptions,
 ): Promise<NonNullable<Grant['idToken']>> {
-  const { nonce, maxAge } = pending
+  const { nonce, maxAge, state } = pending
   const { idTokenCheck } = await import('./id-token.ts')
-  const check = idTokenCheck(provider, client, { nonce, maxAge }, options)
+  const check = idTokenCheck(provider, client, { nonce, maxAge, code, state }, options)
   if (beside === undefined) return check
   const { assertSamePerson } = await import('./hybrid-callback.ts')
   return async (idToken, accessToken) => {
