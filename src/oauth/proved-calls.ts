@@ -22,14 +22,19 @@ export interface ProvedCall {
  *
  * @throws {TypeError} `invalid_argument` when the token set has no key; otherwise as `fetch` and {@link followRedirects}.
  */
-export async function sendProved(call: ProvedCall): Promise<Response> {
-  const { send, tokens, url, init } = call
+export function sendProved(call: ProvedCall): Promise<Response> {
+  const { tokens } = call
   if (tokens.dpopKey === undefined)
     throw argumentError(
       'This access token is bound to a key (token type DPoP), and the token set has no dpopKey. Keep the token set as a whole: serialize() writes both.',
     )
   const known = proverOf(tokens.dpopKey)
-  const prover = known instanceof Prover ? known : await known
+  return known instanceof Prover ? sendAll(known, call) : known.then((prover) => sendAll(prover, call))
+}
+
+/** The call, and what its redirects ask for. */
+async function sendAll(prover: Prover, call: ProvedCall): Promise<Response> {
+  const { send, tokens, url, init } = call
   if ((init.redirect ?? 'follow') !== 'follow') return sendOnce(prover, call, url, init)
   const response = await sendOnce(prover, call, url, { ...init, redirect: 'manual' })
   if (!isRedirect(response)) return response

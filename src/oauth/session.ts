@@ -239,8 +239,8 @@ export class Session {
   }
 
   /** For tokens that are bound to a key: with a proof. */
-  async #sendProved(tokens: TokenSet, target: string | Request, init: RequestInit = {}): Promise<Response> {
-    provedCalls ??= await import('./proved-calls.ts')
+  #sendProved(tokens: TokenSet, target: string | Request, init: RequestInit = {}): Promise<Response> {
+    if (provedCalls === undefined) return loadProvedCalls().then(() => this.#sendProved(tokens, target, init))
     const send = this.#send ?? globalThis.fetch
     const { url, init: whole } = asParts(target, init)
     const headers = this.#withApiHeaders(whole.headers)
@@ -279,6 +279,10 @@ async function formIn(request: Request, { body }: RequestInit): Promise<string |
 
 /** Loaded at the first call with such a token. */
 let provedCalls: typeof import('./proved-calls.ts') | undefined
+
+async function loadProvedCalls(): Promise<void> {
+  provedCalls = await import('./proved-calls.ts')
+}
 
 /** What requests leave by; `undefined`: whatever the global `fetch` is at that time. */
 function senderOf({ fetch = undefined, client }: SessionOptions): typeof fetch | undefined {
