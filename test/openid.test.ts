@@ -16,6 +16,7 @@ import {
   type TokenSet,
 } from '../src/oauth/index.ts'
 import { defineProvider, type Provider } from '../src/providers/index.ts'
+import { type IdTokenShape, startAuthorizationServer } from '../src/testing/index.ts'
 import { type OidcServer, startOidcServer } from './servers/oidc.ts'
 import { certificateThumbprint } from './servers/oidc-certificates.ts'
 
@@ -127,6 +128,33 @@ describe('an id_token', () => {
       code: 'id_token_invalid',
       message: expect.stringMatching(/max_age/),
     })
+  })
+})
+
+describe('an id_token that a server gets wrong', () => {
+  it.each<[string, IdTokenShape]>([
+    ['is not signed', { signature: 'none' }],
+    ['is signed with another key', { signature: 'wrong-key' }],
+    ['is beside another access token (at_hash)', { claims: { at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' } }],
+    ['is beside another code (c_hash)', { claims: { c_hash: 'AAAAAAAAAAAAAAAAAAAAAA' } }],
+    ['is of another request (s_hash)', { claims: { s_hash: 'AAAAAAAAAAAAAAAAAAAAAA' } }],
+    ['is from another issuer', { claims: { iss: 'https://evil.example' } }],
+    ['is for another client', { claims: { aud: 'another' } }],
+    ['is for several, another one authorised', { claims: { aud: ['another', 'x'], azp: 'another' } }],
+    ['has ended', { claims: { exp: 1 } }],
+    ['names nobody', { claims: { sub: '' } }],
+  ])('%s: nothing is kept', async (_, idToken) => {
+    const server = await startAuthorizationServer({ openid: true, idToken })
+    const at = defineProvider({ id: 'wrong', issuer: server.url })
+    const us = { ...server.client(), redirectUri }
+    const begun = await authorizationUrl(at, us, { scopes: ['openid'] })
+    const callback = await server.consent(begun.url)
+    await expect(authorizationCodeGrant(at, us, begun.pending, callback)).rejects.toMatchObject({
+      code: 'id_token_invalid',
+      message: expect.stringMatching(/Nothing was kept; start again/),
+    })
+    expect(server.counts.requests.token).toBe(1)
+    await server.close()
   })
 })
 
