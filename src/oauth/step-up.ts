@@ -6,7 +6,11 @@ import type { TokenSet } from './token-set.ts'
 
 /** The error for what an API asked for: its scopes are those granted and those named, in one. */
 export function stepUpError(wanted: StepUp, tokens: TokenSet, provider: string): AuthorizationRequiredError {
-  const { scopes, acrValues, maxAgeSeconds, resourceMetadata } = wanted
+  const { maxAgeSeconds } = wanted
+  // An API that says the token back in a challenge would have it in consent URLs and logs.
+  const scopes = withoutTokens(wanted.scopes, tokens)
+  const acrValues = withoutTokens(wanted.acrValues, tokens)
+  const [resourceMetadata] = withoutTokens([wanted.resourceMetadata ?? []].flat(), tokens)
   const missing = scopes.filter((scope) => !tokens.scopes.includes(scope))
   const details = {
     provider,
@@ -18,7 +22,21 @@ export function stepUpError(wanted: StepUp, tokens: TokenSet, provider: string):
       ...(resourceMetadata === undefined ? {} : { resourceMetadata }),
     },
   }
-  return new AuthorizationRequiredError('insufficient_scope', messageFor(wanted, missing, provider), details)
+  return new AuthorizationRequiredError(
+    'insufficient_scope',
+    messageFor({ ...wanted, acrValues }, missing, provider),
+    details,
+  )
+}
+
+function withoutTokens(words: readonly string[], { accessToken, refreshToken }: TokenSet): readonly string[] {
+  const secrets = [accessToken, refreshToken].filter((secret) => secret !== undefined)
+  const plain = (word: string) => `${word} ${word.replace(/%([0-9a-f]{2})/gi, unescaped)}`
+  return words.filter((word) => !secrets.some((secret) => plain(word).includes(secret)))
+}
+
+function unescaped(_: string, hex: string): string {
+  return String.fromCharCode(Number.parseInt(hex, 16))
 }
 
 function messageFor(wanted: StepUp, missing: readonly string[], provider: string): string {
