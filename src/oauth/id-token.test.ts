@@ -47,6 +47,8 @@ describe('an id_token of the code grant', () => {
     ['signed with ES256 (Yahoo)', {}, { alg: 'ES256' }],
     ['signed with HS256 (LINE)', {}, { alg: 'HS256' }],
     ['signed with EdDSA', {}, { alg: 'EdDSA' }],
+    ['of the usual type', {}, { alg: 'RS256', typ: 'JWT' }],
+    ['of a type of its own', {}, { alg: 'RS256', typ: 'id_token+jwt' }],
     ['with claims beyond ASCII', { name: 'Ådä 密' }],
     [
       'of a tenant (Microsoft)',
@@ -78,6 +80,8 @@ describe('an id_token of the code grant', () => {
     ['without a subject', { sub: undefined }],
     ['that is unsigned', {}, { alg: 'none' }],
     ['without an algorithm', {}, {}],
+    ['that is an access token', {}, { alg: 'RS256', typ: 'at+jwt' }],
+    ['that is a logout token', {}, { alg: 'RS256', typ: 'application/logout+jwt' }],
     ['signed in an unknown way', {}, { alg: 'RS1' }],
     ['with an extension that it calls critical', {}, { alg: 'RS256', crit: ['exp'], exp: 1 }],
     ['without a time of issue', { iat: undefined }],

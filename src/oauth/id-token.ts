@@ -234,6 +234,7 @@ async function checkedClaims(
   const usual = { what: 'an id_token', audience: client.clientId, required }
   const problem =
     claimProblem(provider, parsed, usual, options) ??
+    kindProblem(parsed) ??
     partyProblem(parsed, client) ??
     signInProblem(parsed, expected, options) ??
     (await hashProblem(parsed, expected))
@@ -241,6 +242,12 @@ async function checkedClaims(
   if (client.idTokenSigningAlg !== undefined && parsed.alg !== client.idTokenSigningAlg)
     throw invalid(provider, `the client is registered for ${client.idTokenSigningAlg} (idTokenSigningAlg)`)
   return parsed
+}
+
+/** RFC 8725 section 3.12: an access token (`at+jwt`) or a logout token of the same issuer is no id_token. */
+function kindProblem({ header }: ParsedJwt): string | undefined {
+  const kind = /([\w-]+)\+jwt$/i.exec(String(header['typ'] ?? ''))?.[1]
+  return kind === undefined || /^id[_-]token$/i.test(kind) ? undefined : 'it is a JWT of another kind (typ)'
 }
 
 /** Section 3.1.3.7 rules 3 to 5; with one audience `azp` may name another client of the same owner (Google). */
