@@ -10,6 +10,7 @@ import {
   type Client,
   type PendingAuthorization,
   refreshTokenGrant,
+  TokenSet,
 } from '../src/oauth/index.ts'
 import { defineProvider, type Provider, type ProviderFacts } from '../src/providers/index.ts'
 import { type OidcServer, startOidcServer } from './servers/oidc.ts'
@@ -320,7 +321,13 @@ describe('resource indicators (RFC 8707)', () => {
     expect(oidc.record.last('par')?.parameters.getAll('resource')).toEqual([notes, files])
     expect(oidc.record.last('token')?.parameters.getAll('resource')).toEqual([notes, files])
     expect(readJwt(tokens.accessToken)?.payload).toMatchObject({ aud: notes })
-    const fresh = await refreshTokenGrant(discovered(), oidc.confidentialClient, tokens, {
+    const same = await refreshTokenGrant(
+      discovered(),
+      oidc.confidentialClient,
+      TokenSet.parse(tokens.serialize()),
+    )
+    expect(oidc.record.last('token')?.parameters.getAll('resource')).toEqual([notes, files])
+    const fresh = await refreshTokenGrant(discovered(), oidc.confidentialClient, same, {
       resources: [files],
     })
     expect(oidc.record.last('token')?.parameters.getAll('resource')).toEqual([files])

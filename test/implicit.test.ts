@@ -122,6 +122,14 @@ describe('R1 the implicit grant (legacy)', () => {
     await expect(asked).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 
+  it("asks for the fragment where the provider's row wants a query for codes (Microsoft)", async () => {
+    const row = { ...provider, authorizationParams: { response_mode: 'query' } }
+    const { url, pending } = await implicitUrl(row, oidc.publicClient, { redirectUri, scopes })
+    expect(new URL(url).searchParams.getAll('response_mode')).toEqual(['fragment'])
+    const tokens = await read(pending, await oidc.consent(url, { follow: false }))
+    expect(tokens.idToken).toBeTypeOf('string')
+  })
+
   it('denied is an error as everywhere', async () => {
     const { url, pending } = await arriveImplicit()
     const callback = await oidc.consent(url, { follow: false, deny: true })

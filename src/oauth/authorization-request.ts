@@ -25,7 +25,7 @@ export async function authorizationRequest(
   const resolved = await resolveEndpoints(provider, client, options, neededEndpoints(provider, options))
   assertAuthorizationUrl(resolved)
   const asked = requestedScopes(resolved, options)
-  const details = requestDetails(resolved, client, options)
+  const details = requestDetails(resolved, client, responseType, options)
   const pending = begin(resolved, client, asked, details, responseType, options)
   const bound = usesDpop(resolved, client) && responseType.includes('code')
   const complete = bound ? pendingAuthorization({ ...pending, dpopKey: await generateDpopKey() }) : pending

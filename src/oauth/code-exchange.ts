@@ -11,7 +11,7 @@ import { type Grant, grantTokens } from './grant.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
 import { hasQuirk } from './quirk.ts'
 import { parametersOf, type RequestOptions } from './request-options.ts'
-import { withResources } from './resource-indicators.ts'
+import { resourceFacts, withResources } from './resource-indicators.ts'
 import type { LibraryCall } from './token-endpoint.ts'
 import type { TokenSet } from './token-set.ts'
 
@@ -34,7 +34,7 @@ export async function exchangeCode(
       name: 'authorization_code',
       secrets: [code, pending.codeVerifier],
       scopes: pending.scopes,
-      extra,
+      extra: { ...extra, ...resourceFacts(resourcesFor(pending, options)) },
       dpopKey: pending.dpopKey,
       idToken: await idTokenCheckOf(resolved, client, pending, { code, idToken }, options),
       build: codeRequest(resolved, pending, code, options),
@@ -91,13 +91,17 @@ export function assertSamePair(provider: Provider, client: Client, pending: Pend
     )
 }
 
+function resourcesFor(pending: PendingAuthorization, options: AuthorizationCodeOptions): readonly string[] {
+  return options.resources ?? pending.resources ?? []
+}
+
 function codeRequest(
   provider: Provider,
   pending: PendingAuthorization,
   code: string,
   options: AuthorizationCodeOptions,
 ) {
-  const resources = options.resources ?? pending.resources ?? []
+  const resources = resourcesFor(pending, options)
   // Dropbox Sign, VK ID, Follow Up Boss.
   const state = hasQuirk(provider, 'state-in-token-request') ? { state: pending.state } : {}
   const additionalParameters = withResources(

@@ -1,6 +1,6 @@
 // The request and the answer of the implicit grant (legacy): a token out of a fragment, by the rules for token answers.
 // RFC 6749 sections 4.2.1 and 4.2.2, OpenID Connect Core sections 3.2.2.5 to 3.2.2.11.
-import { argumentError, CallbackError, InvalidResponseError } from '../errors.ts'
+import { CallbackError, InvalidResponseError } from '../errors.ts'
 import { type Provider, splitScopes } from '../providers/index.ts'
 import type { AuthorizationUrl } from './authorization.ts'
 import { authorizationRequest } from './authorization-request.ts'
@@ -27,10 +27,6 @@ export async function implicitRequest(
   const { scopes = provider.defaultScopes ?? [] } = options
   const named = typeof scopes === 'string' ? splitScopes(provider, scopes) : scopes
   const type = responseType ?? (named.includes('openid') ? 'id_token token' : 'token')
-  if (options.responseMode?.startsWith('query') === true)
-    throw argumentError(
-      'A token never comes back in a query (OAuth 2.0 Multiple Response Types section 5): leave responseMode out.',
-    )
   return authorizationRequest(provider, client, type, options)
 }
 

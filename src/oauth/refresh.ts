@@ -12,7 +12,7 @@ import type { TokenSet } from './token-set.ts'
 export interface RefreshOptions extends EndpointOptions {
   /** Asks for fewer scopes than were granted. Default: the same ones, by not sending any. */
   scopes?: readonly string[] | undefined
-  /** Asks for a token for these APIs (RFC 8707). Default: the provider's `resources`. */
+  /** Asks for a token for these APIs (RFC 8707). Default: those that the grant was asked for, else the provider's `resources`. */
   resources?: readonly string[] | undefined
 }
 
@@ -53,19 +53,20 @@ export async function refreshTokenGrant(
       scopes: options.scopes ?? tokens.scopes,
       previous: tokens,
       idToken: (fresh) => idTokenAfterRefresh(resolved, client, fresh, tokens.idToken, options),
-      build: await refreshRequest(resolved, refreshToken, options),
+      build: await refreshRequest(resolved, tokens, options),
     },
     options,
   )
 }
 
-async function refreshRequest(provider: Provider, refreshToken: string, options: RefreshOptions) {
-  const { scopes, resources = provider.resources ?? [] } = options
+async function refreshRequest(provider: Provider, tokens: TokenSet, options: RefreshOptions) {
+  const { scopes } = options
   const { parametersOf } = await import('./request-options.ts')
-  const { withResources } = await import('./resource-indicators.ts')
+  const { resourcesOf, withResources } = await import('./resource-indicators.ts')
   const scope = scopes === undefined ? {} : { [provider.scopeParam ?? 'scope']: joinScopes(provider, scopes) }
   const additionalParameters = parametersOf(scope, provider.refreshParams, options.extraParams)
-  withResources(additionalParameters, resources)
+  withResources(additionalParameters, options.resources ?? resourcesOf(tokens) ?? provider.resources ?? [])
+  const { refreshToken = '' } = tokens
   return ({ library, server, client, authentication, options: callOptions }: LibraryCall) =>
     library.refreshTokenGrantRequest(server, client, authentication, refreshToken, {
       ...callOptions,

@@ -3,6 +3,7 @@
 import { argumentError, quote } from '../errors.ts'
 import type { Provider, ResponseMode } from '../providers/index.ts'
 import type { AuthorizationUrlOptions } from './authorization.ts'
+import type { ResponseType } from './authorization-request.ts'
 import type { Client } from './client.ts'
 import { checkedResources } from './resource-indicators.ts'
 
@@ -34,6 +35,7 @@ const responseModes: readonly string[] = [
 export function requestDetails(
   provider: Provider,
   client: Client,
+  responseType: ResponseType,
   options: AuthorizationUrlOptions,
 ): RequestDetails {
   const { extraParams = {} } = options
@@ -41,7 +43,7 @@ export function requestDetails(
   const byHand = extraParams['resource']
   const resources = [...(provider.resources ?? []), ...(options.resources ?? []), ...(byHand ? [byHand] : [])]
   return {
-    responseMode: responseModeOf(provider, client, options),
+    responseMode: responseModeOf(provider, client, responseType, options),
     maxAge: maxAgeOf(options.maxAge ?? extraParams['max_age']),
     resources: checkedResources(resources),
     authorizationDetails: detailsOf(provider, options),
@@ -51,11 +53,20 @@ export function requestDetails(
 function responseModeOf(
   provider: Provider,
   client: Client,
+  responseType: ResponseType,
   { responseMode, extraParams }: AuthorizationUrlOptions,
 ): ResponseMode | undefined {
-  const row = provider.responseMode ?? provider.authorizationParams?.['response_mode']
-  const mode = responseMode ?? extraParams?.['response_mode'] ?? client.responseMode ?? row
+  const asked = responseMode ?? extraParams?.['response_mode']
+  const usual =
+    client.responseMode ?? provider.responseMode ?? provider.authorizationParams?.['response_mode']
+  const mode = asked ?? usual
   if (mode === undefined || mode === '') return undefined
+  const inQuery = responseType !== 'code' && mode.startsWith('query')
+  if (inQuery && asked === undefined) return mode.endsWith('jwt') ? 'fragment.jwt' : 'fragment'
+  if (inQuery)
+    throw argumentError(
+      'A token never comes back in a query (OAuth 2.0 Multiple Response Types section 5): leave responseMode out.',
+    )
   if (isResponseMode(mode)) return mode
   throw argumentError(`responseMode must be one of ${responseModes.join(', ')}; it is ${quote(mode, 60)}.`)
 }

@@ -39,7 +39,7 @@ export async function requestObject(
     aud: provider.issuer,
     jti: randomState(),
     iat: now,
-    nbf: now,
+    nbf: now - 10, // for a server whose clock is a little behind
     exp: Math.max(end, now + 60),
   }
   const request = await signJwt(privateKey, claims, { typ: 'oauth-authz-req+jwt' })
