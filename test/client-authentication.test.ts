@@ -1,13 +1,17 @@
 // How the client proves who it is, at a real server: every method of R4 at every endpoint that asks, as the server saw
 // it, and refused with a wrong key, a wrong certificate or none. RFC 6749 section 2.3, RFC 7523, RFC 8705.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { certificateFetch } from '../src/config/index.ts'
+import { certificateFetch, loadConfig } from '../src/config/index.ts'
 import { NetworkError } from '../src/errors.ts'
 import {
   authorizationCodeGrant,
   authorizationUrl,
   type Client,
   introspectToken,
+  type Registration,
   refreshTokenGrant,
   revokeToken,
   Session,
@@ -253,5 +257,50 @@ describe('R4 R17 through the vault', () => {
     const seen = oidc.record.last('token')
     expect(seen).toMatchObject({ clientId: client.clientId, tls: method === 'tls_client_auth' })
     expect(seen?.clientAssertion !== undefined).toBe(method === 'private_key_jwt')
+  })
+})
+
+describe('R4 P101 from toolgrant.toml', () => {
+  let folder = ''
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'toolgrant-client-'))
+  })
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  /** A client of this table, and what else it needs in files beside. */
+  async function configured(
+    method: AuthMethod,
+    lines: string[],
+    files: Record<string, string>,
+  ): Promise<Registration> {
+    const write = (name: string, text: string) => writeFile(join(folder, name), text, { mode: 0o600 })
+    const provider = ['[providers.practice]', `issuer = "${oidc.issuer}"`]
+    const client = ['[auth.practice]', `client_id = "${oidc.client(method).clientId}"`, ...lines]
+    await write('toolgrant.toml', [...provider, ...client, ''].join('\n'))
+    for (const [name, text] of Object.entries(files)) await write(name, text)
+    return (await loadConfig({ cwd: folder, env: {} })).registration('practice')
+  }
+
+  it('a private key signs, without a word about the method', async () => {
+    const { key, kid } = oidc.client('private_key_jwt').privateKey
+    const lines = ['private_key = "us.json"', `private_key_id = "${kid}"`]
+    const { provider, client } = await configured('private_key_jwt', lines, {
+      'us.json': JSON.stringify(key),
+    })
+    const tokens = await connect(client, provider)
+    expect(await oidc.accessToken(tokens.accessToken)).toMatchObject({ clientId: client.clientId })
+    expect(oidc.record.last('token')?.clientAssertion?.header['kid']).toBe(kid)
+  })
+
+  it('a certificate is presented', async () => {
+    const { client: pair, ca } = mtls().certificates
+    const lines = [
+      'token_endpoint_auth_method = "tls_client_auth"',
+      ...['certificate = "us.crt"', 'certificate_key = "us.key"', 'certificate_ca = "ca.crt"'],
+    ]
+    const files = { 'us.crt': pair.cert, 'us.key': pair.key, 'ca.crt': ca }
+    const { provider, client } = await configured('tls_client_auth', lines, files)
+    await connect(client, provider)
+    expect(oidc.record.last('token')).toMatchObject({ clientId: client.clientId, tls: true })
   })
 })
