@@ -11,6 +11,19 @@ const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
 const says: Record<string, RegExp[]> = {
   dpop: [/^with the key: ada$/m, /^the DPoP token without it: HTTP 401$/m],
   'step-up': [/^audit wants read admin $/m, /^pay wants .* mfa$/m, /^pay answers/m],
+  'authorization-code': [
+    /^the callback: Signed in\.$/m,
+    /not yours/,
+    /^active: true \[ 'read' \]$/m,
+    /: false$/m,
+  ],
+  'signed-answer': [
+    /^posted: c-1$/m,
+    /^signed: c-2$/m,
+    /^jwt_invalid: .*signature/m,
+    /^response_mode_mismatch/m,
+  ],
+  'session-token': [/^ends in (?:59|60) seconds$/m, /vault: true/, /^refused: AuthenticationRequired$/m],
   'custom-provider': [/discovered: \[ '\/token', '\/revoke' \] true/, /signed in as ada/, /provider_invalid/],
   hooks: [
     /refresh_token with .*grant_type/,
