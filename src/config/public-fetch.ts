@@ -1,5 +1,5 @@
 // A `fetch` that reaches the internet and nothing nearer, whatever names resolve to (DNS rebinding).
-// RFC 9700 section 4.17 and RFC 9728 section 7.7 in spirit (server-side request forgery). Over undici.
+// RFC 9728 section 7.7 (server-side request forgery). Over undici, which is loaded at the first request.
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import type * as undici from 'undici'

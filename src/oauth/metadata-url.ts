@@ -1,5 +1,5 @@
 // Where a document that somebody else wrote may send us: not to this machine, not into a private network.
-// RFC 9728 section 7.7 and RFC 9700 section 4.17 in spirit (server-side request forgery).
+// RFC 9728 section 7.7 (server-side request forgery), for every such document.
 import { ConfigurationError, quote } from '../errors.ts'
 import { hostKind, isPrivateName } from '../providers/index.ts'
 import type { RequestOptions } from './request-options.ts'
