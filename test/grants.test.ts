@@ -10,6 +10,7 @@ import {
   deviceAuthorization,
   deviceCodeGrant,
   renewTokens,
+  sessionTokenGrant,
 } from '../src/oauth/index.ts'
 import { defineProvider, type Provider } from '../src/providers/index.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../src/testing/index.ts'
@@ -261,5 +262,56 @@ describe('connections of the client itself (P55, R14)', () => {
     const { accessToken } = await vault.token(address)
     expect(await vault.disconnect(address)).toMatchObject({ revoked: true })
     expect(server.isActive(accessToken)).toBe(false)
+  })
+})
+
+describe('session tokens in the vault (P56)', () => {
+  const second = 1000
+  let now = Date.UTC(2026, 0, 1)
+
+  function jwt(seconds: number): string {
+    const claims = { exp: Math.floor(now / second) + seconds, jti: crypto.randomUUID() }
+    return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
+  }
+
+  it('are renewed before the end that the token names, and end when the refresh token has', async () => {
+    const asked: string[] = []
+    let isDead = false
+    const pds = async (url: unknown, init?: RequestInit): Promise<Response> => {
+      asked.push(`${String(url).split('.').at(-1)} ${new Headers(init?.headers).get('authorization') ?? ''}`)
+      if (isDead)
+        return Response.json({ error: 'ExpiredToken', message: 'Token has expired' }, { status: 400 })
+      return Response.json({ accessJwt: jwt(7200), refreshJwt: jwt(5_000_000), did: 'did:plc:ada' })
+    }
+    const provider = defineProvider({
+      id: 'bluesky',
+      tokenUrl: 'https://pds.example/xrpc/com.atproto.server.createSession',
+      refreshUrl: 'https://pds.example/xrpc/com.atproto.server.refreshSession',
+      refresh: 'session',
+      sessionToken: { username: 'identifier', password: 'password' },
+      tokenRequestFormat: 'json',
+      tokenResponseAliases: { access_token: 'accessJwt', refresh_token: 'refreshJwt' },
+    })
+    const options = { fetch: pds as typeof fetch, now: () => now }
+    const client = { clientId: 'none' }
+    await using vault = await Vault.open({
+      ...{ url: 'memory:', clients: { bluesky: { ...client, provider } }, random: () => 0, ...options },
+    })
+    const address = { user: 'ada', provider: 'bluesky' }
+    const person = { username: 'ada.example', password: 'app-password' }
+    const first = await sessionTokenGrant(provider, client, person, options)
+    await vault.save(address, first)
+    now += 6_899 * second
+    expect((await vault.token(address)).accessToken).toBe(first.accessToken)
+    expect(asked).toHaveLength(1)
+    now += 301 * second
+    const fresh = await vault.token(address)
+    expect(fresh.accessToken).not.toBe(first.accessToken)
+    expect(asked.at(-1)).toBe(`refreshSession Bearer ${first.refreshToken}`)
+    isDead = true
+    now += 7_200 * second
+    await expect(vault.token(address)).rejects.toMatchObject({ code: 'needs_reconnect' })
+    const { status, reason } = (await vault.connection(address)) ?? {}
+    expect([status, reason]).toEqual(['needs_reconnect', 'refused'])
   })
 })

@@ -113,10 +113,8 @@ function assertExchange({ subjectToken, actorToken, actorTokenType }: TokenExcha
 
 /** RFC 8693 section 2.2.1: `issued_token_type` says what came; what is no access token has the type `N_A`. */
 function withIssuedType(tokens: TokenSet): TokenSet {
-  const { issued_token_type: issued, token_type: type } = tokens.raw
-  const isNone = typeof type === 'string' && type.toUpperCase() === 'N_A'
-  return tokens.with({
-    ...(isNone ? { tokenType: 'N_A' } : {}),
-    ...(typeof issued === 'string' ? { extra: { ...tokens.extra, issued_token_type: issued } } : {}),
-  })
+  const { issued_token_type: issued } = tokens.raw
+  return typeof issued === 'string'
+    ? tokens.with({ extra: { ...tokens.extra, issued_token_type: issued } })
+    : tokens
 }
