@@ -5,6 +5,8 @@ import { type AuthorizationServer, startAuthorizationServer } from '../testing/i
 import { authorizationUrl } from './authorization.ts'
 import { authorizationCodeGrant } from './authorization-code.ts'
 import type { Client } from './client.ts'
+import { fetchUserinfo } from './openid.ts'
+import { probeAccessToken } from './probes.ts'
 import { refreshTokenGrant } from './refresh.ts'
 import { Session } from './session.ts'
 import type { TokenSet } from './token-set.ts'
@@ -41,6 +43,13 @@ describe('a provider whose row says that tokens are bound', () => {
     expect((await new Session(fresh, { provider }).fetch('/me')).status).toBe(200)
     server.rotateDpopNonce()
     expect((await session.fetch('/me')).status).toBe(200)
+  })
+
+  it('says who the token is for, and whether it works', async () => {
+    const tokens = await granted()
+    expect(await (await fetchUserinfo(provider, client, tokens)).sub).toBe('ada')
+    expect(await probeAccessToken(provider, tokens)).toBe('works')
+    expect(await probeAccessToken(provider, tokens.with({ tokenType: 'Bearer' }))).toBe('refused')
   })
 
   it('refuses what was stolen: token, refresh token', async () => {

@@ -86,7 +86,8 @@ describe('a token that is bound to a key', () => {
       apiHeaders: { 'x-row': '1' },
     })
     const request = new Request(`${api.origin}/y`, { method: 'PUT', body: 'there', headers: { 'x-a': 'b' } })
-    const response = await sessionOf(tokens, { provider, apiBaseUrl: api.origin }).fetch(request)
+    const nothing = { method: undefined, headers: undefined } as unknown as SessionRequestInit
+    const response = await sessionOf(tokens, { provider, apiBaseUrl: api.origin }).fetch(request, nothing)
     expect(await response.json()).toEqual({ method: 'PUT', url: '/y', body: 'there' })
     expect(api.requests[0]?.headers).toMatchObject({ 'x-a': 'b', 'x-row': '1' })
   })

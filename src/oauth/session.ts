@@ -124,7 +124,7 @@ export class Session {
     const wanted = await this.#stepUpIn(response)
     if (wanted !== undefined) return this.#moreRequired(response, wanted, tokens, target)
     if (response.status === 403) return response
-    if (await isForNonce(response))
+    if (tokens.tokenType !== 'Bearer' && (await isForNonce(response)))
       return this.#final(
         response,
         isReplayable(bodyOf(target, init))
@@ -267,7 +267,9 @@ function asParts(target: string | Request, init: RequestInit): { url: string; in
   if (typeof target === 'string') return { url: target, init }
   const { url, method, headers, body, signal, redirect, credentials, cache, integrity, keepalive } = target
   const own = { method, headers, signal, redirect, credentials, cache, integrity, keepalive }
-  return { url, init: { ...own, ...(body === null ? {} : { body, duplex: 'half' }), ...init } }
+  // What is there without a value does not replace the Request's own, as in `fetch`.
+  const given = Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined))
+  return { url, init: { ...own, ...(body === null ? {} : { body, duplex: 'half' }), ...given } }
 }
 
 /** The text of a Request's form; `undefined`: its body is no form, or another takes its place. */
