@@ -129,6 +129,14 @@ describe('R4 the client proves who it is', () => {
     expect(oidc.record.last('par')).toMatchObject({ error: 'invalid_client' })
   })
 
+  it('private_key_jwt: with header members of the caller’s, as Microsoft Entra wants', async () => {
+    const { privateKey, ...client } = oidc.client('private_key_jwt')
+    await connect({ ...client, privateKey: { ...privateKey, header: { 'x5t#S256': 'thumbprint' } } })
+    expect(oidc.record.last('token')?.clientAssertion?.header).toEqual({
+      ...{ alg: 'ES256', kid: privateKey.kid, 'x5t#S256': 'thumbprint' },
+    })
+  })
+
   it('private_key_jwt: a row says whom the assertion is for', async () => {
     const client = oidc.client('private_key_jwt')
     const quirks = ['assertion-audience:token-endpoint']

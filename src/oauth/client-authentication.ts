@@ -103,8 +103,8 @@ async function privateKeyJwt(
       'client_missing',
       `The client for ${provider.id} authenticates by private_key_jwt and has no privateKey. Set it; its public key is registered with the provider.`,
     )
-  const { key, kid, alg } = await signing(client.privateKey)
-  const modify = assertion(library, registration, options, alg)
+  const { key, kid, alg, header } = await signing(client.privateKey)
+  const modify = assertion(library, registration, options, { ...header, alg })
   return library.PrivateKeyJwt(kid === undefined ? key : { key, kid }, modify)
 }
 
@@ -113,17 +113,17 @@ async function signing(privateKey: ClientKey) {
   return signingKey(privateKey)
 }
 
-/** What differs from the library's own assertion: whom it is for, our clock, and an algorithm with two names. */
+/** What differs from the library's own assertion: whom it is for, our clock, and our key's own header. */
 function assertion(
   library: Library,
   { provider }: Registration,
   { now }: RequestOptions,
-  alg?: string,
+  ownHeader: Readonly<Record<string, unknown>> = {},
 ): oauth4webapi.ModifyAssertionOptions {
   const skewSeconds = now === undefined ? 0 : Math.round((now() - Date.now()) / 1000)
   return {
     [library.modifyAssertion]: (header, payload) => {
-      if (alg !== undefined) header['alg'] = alg
+      Object.assign(header, ownHeader)
       payload['aud'] = assertionAudience(provider)
       for (const name of ['iat', 'nbf', 'exp']) payload[name] = Number(payload[name]) + skewSeconds
     },

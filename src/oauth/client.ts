@@ -20,7 +20,7 @@ export interface Client {
   privateKey?: ClientKey
   /**
    * Adds the client's proof to a request in a way that no method of ours does. Wins over `tokenEndpointAuthMethod`.
-   * Awaited before each request that authenticates the client.
+   * Awaited before each request that authenticates the client; `client_id` is among its parameters already.
    */
   authenticate?: (call: EndpointCall) => void | Promise<void>
   /**
@@ -52,6 +52,8 @@ export interface ClientKey {
   kid?: string
   /** JWS algorithm. Default: the JWK's own, else what fits the key (`ES256`, `RS256`, `Ed25519`). */
   alg?: string
+  /** Further header members of what it signs, such as `x5t#S256`, by which Microsoft Entra knows a certificate's key. */
+  header?: Readonly<Record<string, unknown>>
 }
 
 /** Keeps `inspect` (and so `console.log`) and `JSON.stringify` from showing the secrets of a client. Returns the client. */

@@ -61,6 +61,12 @@ describe('R4 a private key', () => {
     expect((await signingKey({ key, kid: 'mine' })).kid).toBe('mine')
   })
 
+  it('has further header members, which do not replace its own (Microsoft Entra)', async () => {
+    const key = { key: pem('ES256'), kid: 'k1', header: { 'x5t#S256': 'thumb', alg: 'none', kid: 'x' } }
+    const signed = decodeProtectedHeader(await signJwt(key, {}))
+    expect(signed).toEqual({ alg: 'ES256', kid: 'k1', 'x5t#S256': 'thumb' })
+  })
+
   it('is imported once', async () => {
     const key: ClientKey = { key: pem('ES256') }
     expect((await signingKey(key)).key).toBe((await signingKey(key)).key)

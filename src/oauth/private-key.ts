@@ -10,6 +10,8 @@ export interface SigningKey {
   kid: string | undefined
   /** JWS algorithm. */
   alg: string
+  /** Further header members. */
+  header?: Readonly<Record<string, unknown>> | undefined
 }
 
 type Algorithm = RsaHashedImportParams | EcKeyImportParams | { name: 'Ed25519' }
@@ -58,13 +60,17 @@ export async function signJwt(
   claims: Readonly<Record<string, unknown>>,
   header: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
-  const { key, kid, alg } = await signingKey(clientKey)
+  const { key, kid, alg, header: own } = await signingKey(clientKey)
   const { SignJWT } = await import('jose')
   const named = kid === undefined ? {} : { kid }
-  return new SignJWT({ ...claims }).setProtectedHeader({ ...header, alg, ...named }).sign(key)
+  return new SignJWT({ ...claims }).setProtectedHeader({ ...own, ...header, alg, ...named }).sign(key)
 }
 
-async function importKey({ key, kid, alg }: ClientKey): Promise<SigningKey> {
+async function importKey(clientKey: ClientKey): Promise<SigningKey> {
+  return { ...(await importMaterial(clientKey)), header: clientKey.header }
+}
+
+async function importMaterial({ key, kid, alg }: ClientKey): Promise<SigningKey> {
   if (alg !== undefined && !Object.hasOwn(algorithms, alg))
     throw unusable(
       `${quote(alg, 20)} is no algorithm for a private key; ${Object.keys(algorithms).join(', ')} are`,
