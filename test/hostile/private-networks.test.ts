@@ -1,5 +1,5 @@
 // Ways in for whoever wants us to knock at doors of our own network (SSRF), one by one: each is refused, and nothing
-// reaches the host. RFC 9700 section 4.17 in spirit, RFC 9728 section 7.7, RFC 8414 section 3.3, RFC 6890.
+// reaches the host. RFC 9728 section 7.7, RFC 8414 section 3.3, RFC 6890.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   authorizationUrl,
