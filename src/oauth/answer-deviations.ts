@@ -99,7 +99,7 @@ function ofTokenType({ find }: ReadParts): Deviation[] {
 function ofScopes({ granted }: ReadParts, { scopeSeparator = ' ' }: Provider): Deviation[] {
   const text = granted?.found.value
   if (typeof text !== 'string' || granted === undefined || granted.scopes.length < 2) return []
-  const separator = /[,;|]|%20/.exec(text)?.[0]
+  const separator = /[,;]|%20/.exec(text)?.[0]
   if (separator === undefined || separator === scopeSeparator) return []
   return [{ code: 'scope_separator', member: 'scope', found: separator }]
 }

@@ -55,12 +55,13 @@ export function throwWithoutBody(answer: Answer, context: ReadContext, shape: st
   throw notOAuth(answer, context, shape)
 }
 
-/** RFC 6750 section 3: `WWW-Authenticate: Bearer error="invalid_token", error_description="…"`. */
+/** RFC 6750 section 3: `WWW-Authenticate: Bearer error="invalid_token", error_description="…"`; Pocket's own two headers. */
 function headerRefusal(headers: Headers): Refusal | undefined {
   const challenge = headers.get('www-authenticate') ?? ''
   const parameter = (name: string) => new RegExp(`\\b${name}="([^"\\\\]{1,300})"`).exec(challenge)?.[1]
-  const error = parameter('error')
-  return error === undefined ? undefined : { error, description: parameter('error_description') }
+  const error = parameter('error') ?? headers.get('x-error-code')?.slice(0, 100)
+  const description = parameter('error_description') ?? headers.get('x-error')?.slice(0, 300)
+  return error === undefined ? undefined : { error, description }
 }
 
 /** Words of somebody who says no. */
@@ -70,7 +71,7 @@ const saysNo =
 /** A short line that says no (Deezer: `wrong code`). A gateway's words for its own trouble are no refusal. */
 function plainRefusal({ status, text }: Answer): Refusal | undefined {
   const line = text.trim()
-  if (status >= 500 || !/^[A-Za-z][\w ,.;:!'()/-]{2,119}$/.test(line)) return undefined
+  if (status >= 500 || !/^\w[\w ,.;:!'()/-]{2,119}$/.test(line)) return undefined
   const isCode = /^[a-z]+(?:_[a-z]+)+$/.test(line)
   if (!isCode && !saysNo.test(line)) return undefined
   return isCode ? { error: line, description: undefined } : { error: 'error', description: line }

@@ -18,16 +18,17 @@ export function scopesIn(find: Find, provider: Provider): GrantedScopes | undefi
     const found = find(name)
     if (found === undefined) continue
     const list: unknown[] = Array.isArray(found.value) ? found.value : [found.value]
-    const texts = list.filter((scope) => typeof scope === 'string')
+    const numbered = list.length > 0 && list.every((scope) => typeof scope === 'number') // TikTok for Business
+    const texts = numbered ? list.map(String) : list.filter((scope) => typeof scope === 'string')
     const scopes = new Set(texts.flatMap((text) => splitText(provider, text)))
     if (scopes.size > 0) return { scopes: [...scopes], found }
   }
   return undefined
 }
 
-/** A text that was percent-encoded once too often; or joined by what nobody else joins scopes with. */
+/** A text that was percent-encoded once too often; or joined by semicolons. */
 function splitText(provider: Provider, text: string): string[] {
   const plain = text.replaceAll('%20', ' ').replaceAll('%2C', ',')
   const scopes = splitScopes(provider, plain)
-  return scopes.length === 1 ? plain.split(/[;|\s]+/).filter((scope) => scope !== '') : scopes
+  return scopes.length === 1 ? plain.split(/[;\s]+/).filter((scope) => scope !== '') : scopes
 }

@@ -14,7 +14,9 @@ export function isXml(text: string): boolean {
 }
 
 /** Elements that make a document an answer. */
-const telling = new Set(['accesstoken', 'error', 'errorcode', 'errcode', 'code', 'subcode', 'message', 'msg'])
+const telling = new Set([
+  ...['accesstoken', 'refreshtoken', 'error', 'errorcode', 'errcode', 'code', 'subcode', 'message', 'msg'],
+])
 
 /** The elements that hold text. `undefined`: none of them says anything about a token or an error. */
 export function parseXml(text: string): JsonObject | undefined {

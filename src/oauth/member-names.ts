@@ -8,9 +8,9 @@ export interface Found {
   value: unknown
 }
 
-/** A name without case and joints, to compare by. */
+/** A name without case, joints and decoration (`$message`, `.expires`), to compare by. */
 export function squashed(name: string): string {
-  return name.replace(/[_\s.-]/g, '').toLowerCase()
+  return name.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase()
 }
 
 /** Whether a member says anything. */

@@ -24,8 +24,19 @@ export const weakCodeFields = ['name', 'status', 'type', 'id'] as const
 
 /** Codes inside an error object. Words before numbers: `{ "type": "OAuthException", "code": 190 }` is an OAuthException. */
 export const objectCodeFields = [
-  ...['.tag', 'error', 'error_type', 'type', 'code', 'error_code', 'sub_code', 'status', 'error_id', 'errno'],
-  ...['name', 'id'],
+  ...[
+    '.tag',
+    'error',
+    'error_type',
+    'type',
+    'code',
+    'error_code',
+    'status',
+    'error_id',
+    'errno',
+    'name',
+    'id',
+  ],
 ] as const
 
 /** A sentence about it. */
@@ -40,7 +51,15 @@ export const descriptionFields = [
     'error_detail',
   ],
   ...['message', 'msg', 'detail', 'details', 'description', 'desc', 'reason', 'title', 'hint', 'sub_msg'],
-  ...['faultstring', 'err_tips', 'status_message', 'developer_message', 'error_reason'],
+  ...[
+    'faultstring',
+    'err_tips',
+    'status_message',
+    'developer_message',
+    'error_reason',
+    'error_desc',
+    'response',
+  ],
 ] as const
 
 /** Where an error may be nested, when there is no token. */

@@ -24,6 +24,7 @@ const deadToken = [
   new RegExp(`\\b(?:${bad})\\b[^.]{0,40}\\brefresh[ _-]?token`),
   /^value passed for the token was invalid/, // X
   /\bsession (?:has (?:been )?|is )?(?:expired|invalidated)/, // Facebook
+  /^token expired\b/, // Firebase
 ]
 
 /** An authorization code or device code that the provider does not take, in words. */

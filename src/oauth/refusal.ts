@@ -41,8 +41,14 @@ export function strictRefusal(body: JsonObject): Refusal | undefined {
 
 /** A refusal in an answer that has no token, or no success status: whatever names a code or says why. */
 export function looseRefusal(body: JsonObject): Refusal | undefined {
-  const refusal = strictRefusal(body) ?? codeAndText(body)
-  // `{ "message": "error", "data": { "error_code": 10007 } }` (Douyin): the envelope says only that there is one.
+  return tellingMore(strictRefusal(body) ?? codeAndText(body), body)
+}
+
+/**
+ * `{ "message": "error", "data": { "error_code": 10007 } }` (Douyin), `{ "success": false, "status": 400, "data": {
+ * "error": "…" } }` (Imgur): the envelope says only that there is an error, what is in it says which.
+ */
+function tellingMore(refusal: Refusal | undefined, body: JsonObject): Refusal | undefined {
   if (refusal !== undefined && !isWordForError(refusal)) return refusal
   for (const inner of innerObjects(body)) {
     const inside = strictRefusal(inner) ?? codeAndText(inner)
@@ -52,7 +58,8 @@ export function looseRefusal(body: JsonObject): Refusal | undefined {
 }
 
 function isWordForError({ error, description }: Refusal): boolean {
-  return error === 'error' && /^(?:error|fail|failed|failure)$/i.test(description ?? 'error')
+  const saysNothing = /^(?:error|fail|failed|failure)$/i.test(description ?? 'error')
+  return saysNothing && (error === 'error' || /^[45]\d\d$/.test(error))
 }
 
 /** What may hold the error: members of well-known names, and envelopes (`alipay_system_oauth_token_response`). */
@@ -71,7 +78,7 @@ function innerObjects(body: JsonObject): JsonObject[] {
  */
 export function codedRefusal(body: JsonObject): Refusal | undefined {
   const strict = strictRefusal(body)
-  if (strict !== undefined) return strict
+  if (strict !== undefined) return tellingMore(strict, body)
   const codes = ['code', 'status', 'status_code'].map((name) => numberIn(body, name) ?? 0)
   return codes.some((code) => code > 299) && textOf(body, descriptionFields) !== undefined
     ? codeAndText(body)
@@ -132,8 +139,8 @@ function codeOfObject(value: JsonObject): string | undefined {
   const values = objectCodeFields.map((name) => memberValue(value, name))
   const word = values.find((one) => typeof one === 'string' && one !== '')
   const number = values.find((one) => typeof one === 'number')
-  if (word !== undefined) return String(word)
-  return number === undefined ? textOf(value, ['errorcode']) : String(number)
+  const found = word ?? number
+  return found === undefined ? textOf(value, ['sub_code', 'reason_code']) : String(found)
 }
 
 /** An answer that says only `error: true` or `ok: false` may name the error elsewhere. */
@@ -156,7 +163,8 @@ function numberIn(body: JsonObject, name: string): number | undefined {
 function firstCode(body: JsonObject, names: readonly string[]): string | undefined {
   const codes = names.map((name) => errorCode(memberValue(body, name))).filter((code) => code !== undefined)
   return (
-    codes.find((code) => /^[a-z_][\w.:/#-]{0,99}$/i.test(code)) ?? codes.find((code) => /^-?\d+$/.test(code))
+    codes.find((code) => /^[a-z_][\w.:/#-]{0,99}$/i.test(code)) ??
+    codes.find((code) => /^\S{1,100}$/.test(code))
   )
 }
 

@@ -58,11 +58,17 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
   const body = readBody(answer.text)
   if (body === undefined) throwWithoutBody(answer, context, shapeOf(answer.text))
   const place = placeOfTokens(body.members, provider)
-  for (const object of place.chain) throwIfRefused(answer, context, strictRefusal(object))
+  // Without a token, whatever says most about the failure counts; beside one, only what certainly is one.
+  if (isPresent(place.access?.value))
+    for (const object of place.chain) throwIfRefused(answer, context, strictRefusal(object))
+  else throwIfRefused(answer, context, strictRefusal(body.members) && looseRefusal(body.members))
   if (!isSuccess(answer)) throwFailure(answer, context, body.members, 'and no OAuth error')
   const find = finder(body.members, place, provider)
   const accessToken = accessTokenIn(body.members, place.access, find, answer, context)
-  const lifetime = endOfToken(find, provider, now, zeroIsNever(place, find, provider))
+  const lifetime = endOfToken(find, provider, now, {
+    zeroIsNever: zeroIsNever(place, find, provider),
+    names: Object.keys(place.tokens),
+  })
   const granted = scopesIn(find, provider)
   const person = personIn(body, place, find, context)
   return {
@@ -128,8 +134,8 @@ function isWordForNothing(token: string): boolean {
  */
 function zeroIsNever({ tokens }: TokenPlace, find: Find, provider: Provider): boolean {
   if (provider.quirks?.includes('expires-in-zero')) return true
-  const isLoose = find('token_type') === undefined || tokens['scope'] === null
-  return isLoose && presentText(find('refresh_token')?.value) === undefined
+  if (presentText(find('refresh_token')?.value) !== undefined) return false
+  return find('token_type') === undefined || tokens['scope'] === null || find('expires_in')?.value === -1
 }
 
 /** A refresh token travels in a body, so it may hold what a header may not (RFC 6749 appendix A.17); no controls. */

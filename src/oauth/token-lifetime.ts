@@ -1,7 +1,7 @@
 // When an access token ends, from whichever field and unit a provider uses (R8, P34).
 // RFC 6749 section 5.1 knows `expires_in` in seconds; the rest is what providers send.
 import type { Provider } from '../providers/index.ts'
-import type { Found } from './member-names.ts'
+import { type Found, squashed } from './member-names.ts'
 
 /** The end of a token, and how the answer said it. */
 export interface Lifetime {
@@ -28,44 +28,63 @@ const lifetimeFields = [
 const millisecondFields = ['expires_in_ms', 'expires_in_millis', 'expires_in_milliseconds']
 
 /** An instant, as a number or text; a small number is a lifetime after all (`expires`, Facebook and Stack Exchange). */
-const instantFields = [
-  ...['expires_at', 'expires_on', 'expires', 'expire', 'expiry', 'expiration', 'expires_time', 'expire_time'],
-  ...['expiration_time', 'expire_at', 'expired_at', 'expires_date', 'expiry_date', 'expiration_date'],
-  ...[
-    'access_token_expires_at',
-    'access_token_expiration',
-    'access_token_expiration_date',
-    'token_expires_at',
-  ],
-  ...['access_token_expiry', 'access_token_expire_time', 'token_expiry', 'valid_until'],
-]
+const instantFields = ['expires_at', 'expires_on', 'expires', 'expire', 'expiry', 'expiration', 'not_after']
+
+/** Whatever else says in its name that something ends, and not something else than the access token. */
+const otherInstant = /^(?:at|access)?(?:token)?(?:expir(?:y|e|es|ed|ation)[a-z]*|validuntil|validto)$/
+
+/** What the reader knows of the answer besides its members. */
+export interface LifetimeHints {
+  /** A zero, or minus one, in the place of seconds means that there is no end. */
+  zeroIsNever?: boolean
+  /** The names of the members beside the token, for ends by other names. */
+  names?: readonly string[]
+}
 
 /**
  * The end of a token. `undefined`: the answer says nothing. A lifetime of zero or less is an end in the past, unless
- * zero stands for "never".
+ * it stands for "never".
  *
  * @param find reads a standard field of the answer, by whatever name the provider gives it.
- * @param zeroIsNever what a zero in the place of seconds means.
  */
 export function endOfToken(
   find: (name: string) => Found | undefined,
   provider: Provider,
   now: number,
-  zeroIsNever = false,
+  { zeroIsNever = false, names = [] }: LifetimeHints = {},
 ): Lifetime | undefined {
-  const readers: [string[], (value: unknown) => Read | undefined][] = [
+  const others = names.filter((name) => otherInstant.test(squashed(name)))
+  const readers: [readonly string[], (value: unknown) => Read | undefined][] = [
     [lifetimeFields, (value) => lifetime(value, provider, now, zeroIsNever)],
     [millisecondFields, (value) => milliseconds(numberOf(value), now)],
-    [instantFields, (value) => instant(value, now)],
+    [[...instantFields, ...others], (value) => sinceIssued(value, find, now) ?? instant(value, now)],
   ]
-  for (const [names, read] of readers)
-    for (const name of names) {
+  for (const [fields, read] of readers)
+    for (const name of fields) {
       const found = find(name)
       const end = found && read(found.value)
       if (end !== undefined) return { ...end, name: found?.name }
     }
   const { assumedLifetimeSeconds: assumed } = provider
   return assumed === undefined ? undefined : { end: now + assumed * 1000, name: undefined, unit: 'seconds' }
+}
+
+/** A date without a zone is local time somewhere; beside an equal one of when the token was issued, it is a lifetime (Cafe24). */
+function sinceIssued(
+  value: unknown,
+  find: (name: string) => Found | undefined,
+  now: number,
+): Read | undefined {
+  const issued = find('issued_at')?.value ?? find('created_at')?.value
+  if (!isLocal(value) || !isLocal(issued)) return undefined
+  const [end, start] = [dateOf(value)?.end, dateOf(issued)?.end]
+  return typeof end === 'number' && typeof start === 'number' && end > start
+    ? { end: now + end - start, unit: 'iso8601' }
+    : undefined
+}
+
+function isLocal(value: unknown): boolean {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/.test(value.trim())
 }
 
 function lifetime(
@@ -76,7 +95,7 @@ function lifetime(
 ): Read | undefined {
   const number = numberOf(value)
   if (number === undefined || unit === 'iso8601') return dateOf(value)
-  if (number === 0 && zeroIsNever) return { end: null, unit: 'never' }
+  if ((number === 0 || number === -1) && zeroIsNever) return { end: null, unit: 'never' }
   if (unit === 'milliseconds') return milliseconds(number, now)
   if (unit === 'epoch-seconds' || (unit === undefined && isSoon(number, now))) return instant(number, now)
   return { end: clamped(now + number * 1000), unit: 'seconds' }
@@ -121,7 +140,7 @@ const otherDate = /^(?:[a-z]{3,9},? (?:\d{1,2}[ -][a-z]{3}|[a-z]{3} \d{1,2})\b|\
 /** A date, in UTC unless it says otherwise; `Date.parse` alone takes too much and means local time. */
 function dateOf(value: unknown): Read | undefined {
   if (typeof value !== 'string') return undefined
-  const text = value.trim()
+  const text = value.trim().replace(/ \([^()]*\)$/, '') // what `Date.prototype.toString` adds
   const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))? ?(Z|UTC|[+-]\d\d:?\d\d)?$/i.exec(
     text,
   )

@@ -19,16 +19,16 @@ export interface TokenPlace {
 /** Reads a standard member by whatever name it has. */
 export type Find = (name: string) => Found | undefined
 
-/** Names of an access token that need no provider row (Feishu, Bluesky, …). */
+/** Names of an access token that need no provider row (Feishu, Bluesky). */
 const accessTokenNames = [
-  'access_token',
-  'user_access_token',
-  'app_access_token',
-  'tenant_access_token',
-] as const
+  ...['access_token', 'user_access_token', 'app_access_token', 'tenant_access_token', 'access_jwt'],
+]
 
-/** `token` alone may be anything; beside one of these it is the access token. */
-const companions = ['token_type', 'expires_in', 'expires_at', 'refresh_token'] as const
+/** Names that may be anything's (Intercom, Sentry, ArcGIS, GoCardless). */
+const looseNames = ['token', 'access', 'auth_token', 'oauth_token', 'bearer_token', 'jwt_token']
+
+/** What makes an access token of them: a type, an end, or a refresh token beside it. */
+const companion = /^(?:tokentype|refresh|refreshtoken|(?:access)?(?:token)?expir.*)$/
 
 /** Where an answer that holds several tokens has the one that counts; the first of these goes before all others. */
 const preferred = [
@@ -92,10 +92,9 @@ function accessIn(tokens: JsonObject, provider: Provider, within = ''): Found | 
   const found = accessTokenNames.map((name) => findMember(tokens, name)).filter((one) => one !== undefined)
   const first = found.find(({ value }) => isPresent(value)) ?? found[0]
   if (first !== undefined) return first
-  const inside = squashed(within) === 'accesstoken'
-  return inside || companions.some((name) => findMember(tokens, name) !== undefined)
-    ? findMember(tokens, 'token')
-    : undefined
+  if (squashed(within) === 'accesstoken') return findMember(tokens, 'token')
+  if (!Object.keys(tokens).some((name) => companion.test(squashed(name)))) return undefined
+  return looseNames.map((name) => findMember(tokens, name)).find((one) => typeof one?.value === 'string')
 }
 
 interface Candidate {
@@ -142,9 +141,15 @@ export function finder(body: JsonObject, { tokens, access }: TokenPlace, provide
     for (const object of tokens === body ? [body] : [tokens, body]) {
       const aliased = alias === undefined ? undefined : memberAt(object, alias)
       if (alias !== undefined && isPresent(aliased)) return { name: alias, value: aliased }
-      const found = findMember(object, name)
+      const found = [name, ...otherNames(name, access)].map((one) => findMember(object, one)).find(isDefined)
       if (found !== undefined) return found
     }
     return undefined
   }
+}
+
+/** Other names of a standard member; where the access token is called `access`, the refresh token is called `refresh`. */
+function otherNames(name: string, access: Found | undefined): string[] {
+  if (name !== 'refresh_token') return []
+  return ['refresh_jwt', 'user_refresh_token', ...(access?.name === 'access' ? ['refresh'] : [])]
 }
