@@ -105,6 +105,14 @@ async function sendAndRead(request: Exchange, signal: AbortSignal, options: Requ
   }
 }
 
+/**
+ * In a browser nobody's cookies belong in such a request, and a challenge (`WWW-Authenticate: Basic`) must not make it
+ * ask the person for a password. Runtimes without cookies need not know the member: some throw when they see it.
+ */
+function withoutCookies(): { credentials?: 'omit' } {
+  return 'credentials' in Request.prototype ? { credentials: 'omit' } : {}
+}
+
 async function send(request: Exchange, signal: AbortSignal, options: RequestOptions): Promise<Response> {
   const { url, method, headers, body, who, what } = request
   let response: Response
@@ -114,6 +122,7 @@ async function send(request: Exchange, signal: AbortSignal, options: RequestOpti
       headers,
       ...(body === undefined ? {} : { body }),
       redirect: 'manual',
+      ...withoutCookies(),
       signal,
     })
   } catch (cause) {

@@ -19,6 +19,7 @@ import {
   authorizationCodeGrant,
   authorizationUrl,
   callbackState,
+  clientCredentialsGrant,
   discover,
   fetchUserinfo,
   generateCodeChallenge,
@@ -136,6 +137,15 @@ const checks = {
     await revokeToken(provider, client, tokens.refreshToken)
     const error = await failure(refreshTokenGrant(provider, client, tokens))
     equal(error.error, 'invalid_grant')
+  },
+
+  async 'the client credentials grant'({ provider, client }) {
+    const tokens = await clientCredentialsGrant(provider, client, { scopes: ['read'] })
+    equal(tokens.validFor(60), true)
+    const wrong = { ...client, clientSecret: 'canary-of-the-smoke-suite' }
+    const error = await failure(clientCredentialsGrant(provider, wrong, { scopes: ['read'] }))
+    equal(error instanceof TokenEndpointError && error.error, 'invalid_client')
+    equal(error.message.includes('canary'), false)
   },
 
   async 'the JWT bearer grant, signed with Web Crypto'({ origin, provider }) {

@@ -19,6 +19,7 @@ export interface Stage {
 export async function startStage(): Promise<Stage> {
   const server = await startAuthorizationServer({
     openid: true,
+    grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
   })
   const files = new Map<string, string>()
   const http = createServer((request, response) => {
