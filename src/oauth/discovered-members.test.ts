@@ -30,6 +30,8 @@ const document = {
   grant_types_supported: ['authorization_code', 'client_credentials'],
   response_modes_supported: ['query', 'jwt'],
   scopes_supported: ['openid', 'notes'],
+  authorization_details_types_supported: ['payment'],
+  protected_resources: ['https://api.example'],
   client_id_metadata_document_supported: true,
   token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
   introspection_endpoint: '',
@@ -60,6 +62,8 @@ describe('metadata', () => {
       pushedAuthorizationUrl: `${issuer}/par`,
       responseModes: ['query', 'jwt'],
       scopes: ['openid', 'notes'],
+      authorizationDetailsTypes: ['payment'],
+      protectedResources: ['https://api.example'],
       dpopAlgs: ['ES256'],
       clientIdMetadataDocumentSupported: true,
     })

@@ -47,6 +47,10 @@ export interface IssuerMetadata {
   responseModes?: readonly string[]
   /** RFC 8414 `scopes_supported`; an issuer need not name all. */
   scopes?: readonly string[]
+  /** RFC 9396 section 10: the `type`s of authorization details that are understood. */
+  authorizationDetailsTypes?: readonly string[]
+  /** RFC 9728 section 4: resources that tokens can be got for; an issuer need not name all. */
+  protectedResources?: readonly string[]
   /** RFC 9449 section 5.1: how DPoP proofs may be signed; absent where there is no DPoP. */
   dpopAlgs?: readonly string[]
   /** The https URL of a client's own metadata will do as its client id (OAuth Client ID Metadata Document). */
@@ -243,6 +247,8 @@ function listsIn(found: Record<string, unknown>) {
     grantTypes: texts(found['grant_types_supported']),
     responseModes: texts(found['response_modes_supported']),
     scopes: texts(found['scopes_supported']),
+    authorizationDetailsTypes: texts(found['authorization_details_types_supported']),
+    protectedResources: texts(found['protected_resources']),
     dpopAlgs: texts(found['dpop_signing_alg_values_supported']),
   }
   return Object.fromEntries(

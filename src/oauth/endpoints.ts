@@ -94,6 +94,8 @@ function providerFacts(found: IssuerMetadata): Partial<Provider> {
     authMethods: _methods,
     scopes: _scopes,
     responseModes: _modes,
+    authorizationDetailsTypes: _details,
+    protectedResources: _resources,
     dpopAlgs,
     clientIdMetadataDocumentSupported: _documents,
     ...facts
