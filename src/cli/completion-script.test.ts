@@ -44,7 +44,7 @@ describe('bash', () => {
     ['fetch github ', []],
     ['fetch -X POST g', ['github', 'google']],
     ['connect --po', ['--port']],
-    ['connect --no-', ['--no-https', '--no-browser']],
+    ['connect --no-', ['--no-https', '--no-qr', '--no-browser']],
     ['--ver', ['--version']],
     ['tools --schema ', ['openai', 'anthropic', 'gemini']],
     ['completion z', ['zsh']],
