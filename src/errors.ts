@@ -29,7 +29,10 @@ export type ErrorCode =
    * Next: set it in one of the places that the message lists.
    */
   | 'client_missing'
-  /** `toolgrant.toml` or `.secrets.toml` cannot be used. Next: correct the file at the line that the message names. */
+  /**
+   * `toolgrant.toml`, `.secrets.toml`, or a private key or certificate of a client cannot be used.
+   * Next: correct the file at the line, or the key, that the message names.
+   */
   | 'config_invalid'
   /**
    * A URL would carry secrets over plain HTTP.

@@ -45,6 +45,7 @@ beforeAll(async () => {
     const subject = String(socket.getPeerCertificate().subject['CN'])
     seen.push({ method, headers, body, subject, connection: connections.indexOf(socket) })
     if (request.url === '/moved') response.writeHead(302, { location: 'https://elsewhere.example/' }).end()
+    else if (request.url === '/empty') response.writeHead(204).end()
     else response.setHeader('content-type', 'application/json').end('{"access_token":"bound"}')
   })
   server.listen(0, '127.0.0.1')
@@ -147,6 +148,20 @@ describe('R21 certificateFetch is a fetch', () => {
     await expect(send(origin, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
     const moved = await send(`${origin}/moved`, { redirect: 'manual' })
     expect([moved.status, moved.headers.get('location')]).toEqual([302, 'https://elsewhere.example/'])
+  })
+
+  it('answers with the runtime’s own Response, whose body can wait', async () => {
+    const answer = await ours()(`${origin}/t`)
+    expect(answer).toBeInstanceOf(Response)
+    expect(answer).toMatchObject({ url: `${origin}/t`, redirected: false, ok: true, type: 'default' })
+    expect(answer.headers.get('content-type')).toBe('application/json')
+    const copy = answer.clone()
+    expect(await Promise.all([answer.json(), copy.text()])).toEqual([
+      { access_token: 'bound' },
+      '{"access_token":"bound"}',
+    ])
+    const empty = await ours()(`${origin}/empty`)
+    expect([empty.status, empty.body]).toEqual([204, null])
   })
 })
 

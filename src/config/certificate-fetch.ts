@@ -21,8 +21,6 @@ type Undici = typeof undici
  * A `fetch` that presents a client certificate wherever the server asks for one. Put it on {@link Client.fetch}: then
  * token requests, and sessions over certificate-bound tokens, go out with it. Connections are kept for reuse.
  *
- * Its answers are those of undici, which differ from the global `Response` in `instanceof` alone.
- *
  * @throws {ConfigurationError} `config_invalid`: certificate and key do not belong together, or cannot be read. Neither
  *   is quoted.
  */
@@ -40,8 +38,7 @@ export function certificateFetch(certificate: ClientCertificate): typeof fetch {
     loaded ??= import('undici').then((library) => ({ library, dispatcher: new library.Agent({ connect }) }))
     const { library, dispatcher } = await loaded
     const { url, ...request } = await plainRequest(input, init)
-    const answer = await library.fetch(url, { ...request, dispatcher } as undici.RequestInit)
-    return answer as unknown as Response
+    return ownResponse(await library.fetch(url, { ...request, dispatcher } as undici.RequestInit))
   }
 }
 
@@ -90,4 +87,16 @@ export async function plainRequest(
 function membersOf(request: Request): RequestInit {
   const { method, headers, body, signal, redirect } = request
   return { method, headers, signal, redirect, ...(body === null ? {} : { body, duplex: 'half' as const }) }
+}
+
+/** undici lets a body go when its response is collected: that one lives as long as ours. */
+const sources = new WeakMap<Response, undici.Response>()
+
+/** The runtime's own `Response`, for whoever asks `instanceof`. */
+function ownResponse(answer: undici.Response): Response {
+  const { status, statusText, url, redirected } = answer
+  const body = [204, 205, 304].includes(status) ? null : (answer.body as unknown as BodyInit | null)
+  const response = new Response(body, { status, statusText, headers: [...answer.headers] })
+  sources.set(response, answer)
+  return Object.defineProperties(response, { url: { value: url }, redirected: { value: redirected } })
 }

@@ -97,8 +97,10 @@ describe('R4 a certificate', () => {
     const three = ['certificate = "us.crt"', 'certificate_key = "us.key"', 'certificate_ca = "ca.crt"']
     expect((await clientOf(three)).client.fetch).toBeTypeOf('function')
     await write('both.pem', `${certificates.client.cert}\n${certificates.client.key}`)
-    const { client, config } = await clientOf(['certificate = "both.pem"'])
+    const lines = ['certificate = "both.pem"', 'token_endpoint_auth_method = "tls_client_auth"']
+    const { client, config, missing } = await clientOf(lines)
     expect(client.fetch).toBeTypeOf('function')
+    expect(missing).toEqual([])
     expect((await config.registration('acme')).client.fetch).toBe(client.fetch)
   })
 

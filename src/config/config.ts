@@ -236,10 +236,13 @@ export class Config implements RegistrationSource {
   async missing(providerId: string): Promise<readonly MissingKey[]> {
     const { settings, env } = this.#parts
     const provider = await this.provider(providerId)
-    const has = (key: string) => clientText(settings, env, provider.id, key) !== undefined
+    const text = (key: string) => clientText(settings, env, provider.id, key)
+    const has = (key: string) => text(key) !== undefined
+    // A key, or a certificate, in place of the secret.
+    const proves = has('private_key') || /tls_client_auth$/.test(text('token_endpoint_auth_method') ?? '')
     return missingKeys(
       provider,
-      { clientId: has('client_id'), clientSecret: ['client_secret', 'private_key'].some(has) },
+      { clientId: has('client_id'), clientSecret: has('client_secret') || proves },
       { file: this.#file(), secretsFile: join(dirname(this.#file()), secretsFileName) },
     )
   }
