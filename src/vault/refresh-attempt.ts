@@ -242,7 +242,10 @@ export class RefreshAttempt {
 
   #unreachable(cause: unknown): RefreshFailedError {
     const { provider } = this.#lease.row
-    return new RefreshFailedError(`${provider} cannot be reached.`, { cause, retryable: true })
+    return new RefreshFailedError(`${provider} cannot be reached. The grant is kept; try again later.`, {
+      cause,
+      retryable: true,
+    })
   }
 
   #tooLate(): RefreshFailedError {

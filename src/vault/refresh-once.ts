@@ -22,7 +22,7 @@ export async function refreshOnce(
   if (!isRenewable(tokens)) {
     if (!tokens.validFor(0, now())) throw needsReconnect(row, 'expired', scopes)
     throw new RefreshFailedError(
-      `${row.provider} issued no refresh token, so this access token cannot be renewed. It is good until it ends.`,
+      `${row.provider} issued no refresh token, so this access token cannot be renewed. It is good until it ends; after that, ask for offline access and for consent again.`,
       { retryable: false, code: 'refresh_unsupported' },
     )
   }
