@@ -135,10 +135,10 @@ export function assertAnswer(
   assertSingle(parameters, single)
   assertInTime(pending, options)
   assertIssuer(parameters, pending, provider)
-  const error = firstOf(parameters, ['error'])
+  const error = firstOf(parameters, ['error'], noError)
   if (error !== undefined) throw denied(provider, error, parameters)
   if (firstOf(parameters, [...names]) !== undefined) return
-  const code = firstOf(parameters, errorNames)
+  const code = firstOf(parameters, errorNames, noError)
   if (code !== undefined) throw denied(provider, code, parameters)
 }
 
@@ -156,10 +156,18 @@ const descriptionNames = [
   'errmsg',
 ]
 
-/** The first of these parameters that says something; `0` is no error. */
-function firstOf(parameters: URLSearchParams, names: readonly string[]): string | undefined {
-  const values = names.map((name) => parameters.get(name))
-  return values.find((value): value is string => value !== null && value !== '' && value !== '0')
+/** What a careless server writes where it has nothing to say. */
+const nothing = /^(?:null|undefined)?$/i
+const noError = /^(?:null|undefined|none|false|0)?$/i
+
+/** The first of these parameters that says something. */
+function firstOf(
+  parameters: URLSearchParams,
+  names: readonly string[],
+  empty: RegExp = nothing,
+): string | undefined {
+  const values = names.map((name) => parameters.get(name) ?? '')
+  return values.find((value) => !empty.test(value))
 }
 
 function answerIn(
