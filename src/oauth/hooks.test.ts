@@ -225,6 +225,13 @@ describe('P35 a tokens hook', () => {
     expect(failures).toHaveLength(1)
   })
 
+  it('that throws once more, in tokensFailed, does not cost them either', async () => {
+    const fail = () => {
+      throw new Error('again')
+    }
+    expect((await refresh({ tokens: fail, tokensFailed: fail })).refreshToken).toBe('next')
+  })
+
   it('does not wait for one that the caller gave up on, once tokens were renewed', async () => {
     const stop = new AbortController()
     const hooks: Hooks = {

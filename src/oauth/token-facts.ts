@@ -40,9 +40,18 @@ export async function followUpFacts(
     }
   } catch (error) {
     if (!renewed) throw isTimeLimit(error) ? tooSlow(options, error) : error
-    tokensFailed?.(error)
+    report(tokensFailed, error)
   }
   return facts
+}
+
+/** Whoever only listens does not cost the tokens either. */
+function report(tokensFailed: ((error: unknown) => void) | undefined, error: unknown): void {
+  try {
+    tokensFailed?.(error)
+  } catch {
+    // It has heard.
+  }
 }
 
 function sender(client: Client, options: RequestOptions): typeof fetch {
