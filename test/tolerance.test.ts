@@ -1,4 +1,4 @@
-// Some 400 answers of real providers and of what stands before them, each with what should come of it: the tables of
+// Some 600 answers of real providers and of what stands before them, each with what should come of it: the tables of
 // tolerance/, asked through the public functions. R7, R8, R18, P33, P34, P36, P39.
 import { describe, expect, it } from 'vitest'
 import {
@@ -20,7 +20,9 @@ import {
 import { defineProvider, type ProviderFacts } from '../src/providers/index.ts'
 import { callbackAnswers } from './tolerance/callback-answers.ts'
 import { easternAnswers } from './tolerance/eastern-answers.ts'
+import { furtherAnswers } from './tolerance/further-answers.ts'
 import { gatewayAnswers } from './tolerance/gateway-answers.ts'
+import { lastAnswers } from './tolerance/last-answers.ts'
 import { moreRefusals } from './tolerance/more-refusals.ts'
 import { moreTokenAnswers } from './tolerance/more-token-answers.ts'
 import type { Case, Given, Junk, Refused, Tokens } from './tolerance/outcome.ts'
@@ -124,6 +126,8 @@ const groups: Record<string, readonly Case[]> = {
   'providers of East Asia and Russia': easternAnswers,
   'refusals A to L': refusals,
   'refusals M to Z': moreRefusals,
+  'further providers up to M': furtherAnswers,
+  'further providers from N on': lastAnswers,
   'gateways and frameworks': gatewayAnswers,
 }
 

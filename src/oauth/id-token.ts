@@ -140,6 +140,8 @@ export async function idTokenAfterRefresh(
   options: Pick<RequestOptions, 'fetch' | 'now'> = {},
 ): Promise<KeptIdToken> {
   if (fresh === undefined) return { idToken: old }
+  // Without an issuer nothing of an id_token can be checked, here as little as at the first answer.
+  if (provider.issuer === undefined && old === undefined) return { idToken: fresh }
   const parsed = parseJwt(fresh)
   const before = old === undefined ? undefined : parseJwt(old)
   const fits =

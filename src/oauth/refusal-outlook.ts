@@ -41,7 +41,7 @@ export function outlookOf(refusal: Refusal, body: JsonObject, request: string): 
   const said = `${refusal.description ?? ''} ${refusal.error}`.slice(0, 500)
   const text = said.toLowerCase().replaceAll('_', ' ').trim()
   if (saysTransient(body) || passing.some((pattern) => pattern.test(text))) return 'passing'
-  if (aboutUs.test(refusal.error) || /\bmissing\b|\brequired\b/.test(text)) return undefined
+  if (aboutUs.test(refusal.error) || /\bmissing\b|\bis required\b/.test(text)) return undefined
   const patterns = request === 'refresh_token' ? deadToken : deadCode
   return namesGrant(body, request) || patterns.some((pattern) => pattern.test(text)) ? 'dead' : undefined
 }
