@@ -75,6 +75,29 @@ function sectionOf(name: string, codes: readonly DocumentedCode[], about: Docume
   ].join('\n\n')
 }
 
+/** What providers say, and what the messages of `TokenEndpointError` and `AuthorizationDeniedError` advise. */
+export function advisedWords(text = source()): { words: string[]; advice: string }[] {
+  const [, lines = ''] = /^const advice = `\n([\s\S]*?)`$/m.exec(text) ?? []
+  return lines
+    .trim()
+    .split('\n')
+    .map((line) => ({
+      words: line.slice(0, line.indexOf(': ')).split(' '),
+      advice: line.slice(line.indexOf(': ') + 2),
+    }))
+}
+
+function wordsSection(text: string): string {
+  const rows = advisedWords(text).map(
+    ({ words, advice }) => `| ${words.map((word) => `\`${word}\``).join(', ')} | ${advice} |`,
+  )
+  return [
+    '## What providers say',
+    'The messages of `TokenEndpointError` and `AuthorizationDeniedError` end with what to do: by Microsoft’s number in the description, by the error word, by the grant that `invalid_grant` is about, and by what the description names.',
+    ['| error word | advice |', '|---|---|', ...rows].join('\n'),
+  ].join('\n\n')
+}
+
 const sentence = (text: string) => text[0]?.toUpperCase() + text.slice(1)
 
 /** The page as the source has it now, its own text kept. */
@@ -91,7 +114,7 @@ export function errorsPage(present = readFileSync(page, 'utf8'), text = source()
       about,
     )
   })
-  return `${own.trimEnd()}\n\n${sections.join('\n\n')}\n`
+  return `${[own.trimEnd(), ...sections, wordsSection(text)].join('\n\n')}\n`
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

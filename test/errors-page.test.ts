@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { documentedCodes, errorsPage } from '../scripts/errors-page.ts'
+import { advisedWords, documentedCodes, errorsPage } from '../scripts/errors-page.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const errors = readFileSync(`${root}/src/errors.ts`, 'utf8')
@@ -50,6 +50,14 @@ it('documents each code once, with what it means and what to do', () => {
     expect(meaning, code).toMatch(/\.$/)
     expect(next, code).toMatch(/\.$/)
   }
+})
+
+it('advises each error word once, in a sentence', () => {
+  const words = advisedWords().flatMap(({ words: of }) => of)
+  expect(words.length).toBeGreaterThan(85)
+  expect(new Set(words).size).toBe(words.length)
+  for (const word of words) expect(word).toMatch(/^[a-z_]+$|^AADSTS\d+$/)
+  for (const { advice } of advisedWords()) expect(advice).toMatch(/^[A-Z].*\.$/)
 })
 
 describe('each code', () => {
