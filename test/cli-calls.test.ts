@@ -199,6 +199,25 @@ describe('tools and call', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ text: 'stdin' })
   })
 
+  it('asks for the sign-in that the API wants, with --connect, once', async () => {
+    const authorizations = () => server.requests('authorization').map(({ params }) => params['acr_values'])
+    const challenge = 'Bearer error="insufficient_user_authentication", acr_values="mfa", max_age="60"'
+    server.configure({
+      api: () =>
+        authorizations().includes('mfa')
+          ? { body: { user: 'ada' } }
+          : { status: 401, headers: { 'www-authenticate': challenge } },
+    })
+    await folder.write('tools.ts', toolsModule(withAuth))
+    const paused = await folder.run(['call', 'ping'])
+    expect(paused.code).toBe(3)
+    expect(paused.stderr).toMatch(/wants the person to sign in again for this/)
+    expect(paused.stderr).toContain('Run the same with --connect')
+    const { code, stdout } = await acme.consent(folder.start(['call', 'ping', '--connect']))
+    expect([code, JSON.parse(stdout)]).toEqual([0, { me: { user: 'ada' } }])
+    expect(authorizations().filter((acr) => acr === 'mfa')).toHaveLength(1)
+  })
+
   it('keeps stdout for the result, whatever a tool prints and how', async () => {
     const run = `run: async () => {
       console.log('one', { a: 1 })

@@ -68,8 +68,13 @@ function causeText(cause: unknown): string {
 }
 
 function nextStep(error: unknown, code: string, hints: CommandHints): string | undefined {
-  if (error instanceof Error && error.name === 'AuthorizationRequiredError')
-    return `Run: ${connectCommand(error as AuthorizationRequiredError, hints)}`
+  if (error instanceof Error && error.name === 'AuthorizationRequiredError') {
+    const required = error as AuthorizationRequiredError
+    const { acrValues, maxAgeSeconds } = required.challenge ?? {}
+    // `connect` knows nothing of what the API wants of the sign-in.
+    if (acrValues !== undefined || maxAgeSeconds !== undefined) return 'Run the same with --connect.'
+    return `Run: ${connectCommand(required, hints)}`
+  }
   if (code === 'usage') return `See: ${(error as { helpCommand?: string }).helpCommand ?? 'toolgrant --help'}`
   if (code === 'client_missing') return noClientId(error, hints)
   if (code === 'unauthorized' && hints.provider !== undefined)

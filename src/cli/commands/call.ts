@@ -1,5 +1,11 @@
 // `toolgrant call <tool> '<json>'`: one tool call, through the toolbox like every other.
-import { AuthorizationRequiredError, argumentError, quote, ToolUnknownError } from '../../errors.ts'
+import {
+  type ApiChallenge,
+  AuthorizationRequiredError,
+  argumentError,
+  quote,
+  ToolUnknownError,
+} from '../../errors.ts'
 import type { Flow } from '../../flows/index.ts'
 import { nearestNames } from '../../providers/index.ts'
 import { type Tool, Toolbox } from '../../tools/index.ts'
@@ -9,7 +15,7 @@ import type { ExitCode } from '../exit-code.ts'
 import { whileSpinning } from '../spinner.ts'
 import { readStandardInput } from '../standard-input.ts'
 import { loadTools } from '../tool-module.ts'
-import { connectProvider } from './connect.ts'
+import { type ConnectOptions, connectProvider } from './connect.ts'
 
 /** Options of {@link call}. */
 export interface CallOptions extends AddressOptions {
@@ -63,22 +69,44 @@ function assertKnown(name: string, tools: readonly Tool[]): void {
  */
 function noFlow(vault: Vault): Flow {
   return {
-    async start({ registration, scopes = [], user = '', account }) {
+    async start({ registration, scopes = [], user = '', account, maxAge, extraParams }) {
       const provider = registration.provider.id
       const place = account === undefined ? {} : { account }
       const status = (await vault.connection({ user, provider, ...place }))?.status
-      const [code, problem] = whatIsMissing(status)
+      const challenge = signInWanted(maxAge, extraParams?.['acr_values'])
+      const [code, problem] = whatIsMissing(status, challenge !== undefined)
       const wanted = typeof scopes === 'string' ? scopes.split(' ') : scopes
       throw new AuthorizationRequiredError(code, `${provider} ${problem}.`, {
         provider,
         scopes: wanted,
         ...place,
+        ...(challenge === undefined ? {} : { challenge }),
       })
     },
   }
 }
 
-function whatIsMissing(status: Connection['status'] | undefined) {
+/** What an API wants of the person's sign-in, as the toolbox hands it to a flow. */
+function signInWanted(maxAge: number | undefined, acrValues: string | undefined): ApiChallenge | undefined {
+  if (maxAge === undefined && acrValues === undefined) return undefined
+  return {
+    missing: [],
+    ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ') }),
+    ...(maxAge === undefined ? {} : { maxAgeSeconds: maxAge }),
+  }
+}
+
+/** The same, as a flow takes it. */
+function signInRequest({ acrValues, maxAgeSeconds }: ApiChallenge): NonNullable<ConnectOptions['signIn']> {
+  return {
+    ...(maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }),
+    ...(acrValues === undefined ? {} : { extraParams: { acr_values: acrValues.join(' ') } }),
+  }
+}
+
+function whatIsMissing(status: Connection['status'] | undefined, signIn: boolean) {
+  if (status === 'active' && signIn)
+    return ['missing_scope', 'is connected, but its API wants the person to sign in again for this'] as const
   if (status === 'active') return ['missing_scope', 'is connected, but the tool needs more scopes'] as const
   if (status === undefined) return ['not_connected', 'is not connected'] as const
   return ['needs_reconnect', 'has to be connected again: the grant is dead'] as const
@@ -96,8 +124,8 @@ async function withConsent(
       return await run()
     } catch (error) {
       if (!(error instanceof AuthorizationRequiredError)) throw error
-      const { provider, scopes, account } = error
-      const need = JSON.stringify([provider, account, scopes])
+      const { provider, scopes, account, challenge } = error
+      const need = JSON.stringify([provider, account, scopes, challenge])
       if (asked.has(need)) throw error
       asked.add(need)
       await connectProvider(context, provider, {
@@ -106,6 +134,7 @@ async function withConsent(
         ...(user === undefined ? {} : { user }),
         ...(browser === undefined ? {} : { browser }),
         ...(account === undefined ? {} : { account }),
+        ...(challenge === undefined ? {} : { signIn: signInRequest(challenge) }),
       })
     }
   }

@@ -38,6 +38,8 @@ export interface ConnectOptions extends AddressOptions {
   /** RFC 9396, as JSON. */
   authorizationDetails?: string
   responseMode?: NonNullable<FlowRequest['responseMode']>
+  /** How the person has to sign in, when an API wants that (RFC 9470). */
+  signIn?: Pick<FlowRequest, 'maxAge' | 'extraParams'>
   /** In seconds. */
   timeout: number
 }
@@ -79,6 +81,7 @@ export async function connectProvider(
     resources: options.resource,
     authorizationDetails: detailsIn(options.authorizationDetails),
     responseMode: options.responseMode,
+    ...options.signIn,
     user: address.user,
     account: address.account,
     timeoutMs: options.timeout * 1000,
