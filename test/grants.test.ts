@@ -237,6 +237,7 @@ describe('connections of the client itself (P55, R14)', () => {
     const kept = await vault.explain(address)
     expect([kept.status, kept.connection?.reason]).toEqual(['failing', 'client_refused'])
     expect(kept.causes.map(({ code }) => code)).not.toContain('no_refresh_token')
+    expect(kept.timeline[0]?.text).toBe('Our client was connected, without a person. Granted: payments.')
     now += 600_000
     expect(server.isActive((await vault.token(address)).accessToken)).toBe(true)
   })

@@ -70,6 +70,8 @@ function connectedText(entry: HistoryEntry, index: number): string {
   const note = readHistoryNote(entry, 'connected')
   const granted = note?.scopes?.length ? ` Granted: ${scopeText(note.scopes)}.` : ''
   if (note?.importedFrom !== undefined) return `Imported from ${note.importedFrom}.${granted}`
+  if (note?.byClient === true)
+    return `Our client was connected${index > 0 ? ' again' : ''}, without a person.${granted}`
   return `A person consented${index > 0 ? ' again' : ''}.${granted}`
 }
 

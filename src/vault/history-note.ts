@@ -14,10 +14,12 @@ export interface AnsweredNote {
   deviations?: readonly Deviation[]
 }
 
-/** A person consented. */
+/** A person consented, or our client asked for itself. */
 export interface ConnectedNote extends WrittenAt, AnsweredNote {
   /** The scopes granted. */
   scopes: readonly string[]
+  /** No person was asked: the grant is our client's own. */
+  byClient?: true
   /** Nobody consented just now: the grant was brought from there. */
   importedFrom?: string
   /** Of an import: when the person consented, and when the connection was made, where it was before. */

@@ -6,6 +6,7 @@ import {
   callbackState,
   clientCredentialsGrant,
   jwtBearerGrant,
+  renewsByClient,
   type TokenSet,
 } from '../oauth/index.ts'
 import type { Provider } from '../providers/index.ts'
@@ -84,6 +85,7 @@ async function putGrant(
   const id = before?.id ?? globalThis.crypto.randomUUID()
   const generation = (before?.generation ?? 0) + 1
   const note = historyNote('connected', {
+    ...(renewsByClient(tokens) ? { byClient: true } : {}),
     ...{ scopes: tokens.scopes, origin: store.origin },
     ...answeredNote(tokens),
   })
