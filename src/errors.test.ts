@@ -120,6 +120,16 @@ describe('a refusal at an endpoint', () => {
   })
 
   it.each([
+    ['invalid_request', 'dead', /consent again/],
+    ['error', 'dead', /consent again/],
+    ['42001', 'passing', /try again later/],
+    ['slow_down', 'passing', /Ask less often/],
+  ] as const)('%s whose words say %s', (error, outlook, advice) => {
+    const failure = { provider: 'acme', status: 400, error, request: 'refresh_token', outlook }
+    expect(new TokenEndpointError(failure).message).toMatch(advice)
+  })
+
+  it.each([
     ['odd_word', 400, /documentation of the provider\.$/],
     ['odd_word', 503, /Try again later\.$/],
     ['odd_word', 429, /Try again later\.$/],

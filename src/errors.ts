@@ -740,6 +740,7 @@ function adviceFor(
     errorDescription?: string | undefined
     request?: string
     status?: number
+    outlook?: TokenEndpointFailure['outlook']
   },
   otherwise = 'What that word asks for stands in the documentation of the provider.',
 ): string {
@@ -749,8 +750,9 @@ function adviceFor(
   const word = error.toLowerCase()
   if (word === 'invalid_grant' && Object.hasOwn(grantAdvice, request))
     return grantAdvice[request] ?? otherwise
+  if (failure.outlook === 'dead') return lineFor('invalid_grant') ?? otherwise
   const about = adviceByDescription.find(([pattern]) => pattern.test(errorDescription))?.[1]
-  const known = lineFor(word)
+  const known = lineFor(failure.outlook === 'passing' && word !== 'slow_down' ? 'server_error' : word)
   if (known !== undefined && word !== 'invalid_request') return known
   return lineFor(about) ?? known ?? (status >= 500 || status === 429 ? 'Try again later.' : otherwise)
 }
