@@ -1,6 +1,7 @@
 // Some 600 answers of real providers and of what stands before them, each with what should come of it: the tables of
 // tolerance/, asked through the public functions. R7, R8, R18, P33, P34, P36, P39.
 import { describe, expect, it } from 'vitest'
+import { rowMembers } from '../src/cli/provider-row-text.ts'
 import {
   AuthorizationDeniedError,
   CallbackError,
@@ -145,6 +146,24 @@ describe.each(Object.entries(groups))('R7 R8 P33 P34 answers of %s', (_, cases) 
     expect(JSON.stringify(found instanceof TokenSet ? found.deviations : String(found))).not.toContain(
       'canary',
     )
+  })
+})
+
+describe('the row that deviations suggest', () => {
+  const good = Object.values(groups)
+    .flat()
+    .map(([name, body, outcome, given = {}]) => ({ name, body, outcome, given }))
+    .filter(({ outcome }) => outcome.kind === 'tokens')
+
+  it.each(good)('reads the same out of it, and silences them: $name', async ({ body, outcome, given }) => {
+    const found = (await outcomeOf(body, outcome.status ?? 200, given)) as TokenSet
+    const row = { ...given.row, ...rowMembers(found.deviations) }
+    const again = await outcomeOf(body, outcome.status ?? 200, { ...given, row })
+    assertTokens(again, outcome as Tokens)
+    expect((again as TokenSet).deviations.filter((one) => one.row !== undefined)).toEqual([])
+    const shown = JSON.stringify(found.deviations)
+    for (const secret of [found.accessToken, found.refreshToken ?? '-'].filter(({ length }) => length > 6))
+      expect(shown).not.toContain(secret)
   })
 })
 

@@ -111,9 +111,10 @@ function ofLifetime({ lifetime }: ReadParts, provider: Provider): Deviation[] {
   const alias = told ? {} : { tokenResponseAliases: { expires_in: name } }
   if (unit === 'seconds')
     return told ? [] : [{ code: 'renamed', member: 'expires_in', found: name, row: alias }]
+  const difference = { code: 'lifetime', member: 'expires_in', found: `${name}: ${unit}` } as const
+  if (unit === 'local') return [difference] // no row can say that two dates belong together
   const says = rowOfUnit(unit, provider)
-  if (told && says === undefined) return []
-  return [{ code: 'lifetime', member: 'expires_in', found: `${name}: ${unit}`, row: { ...alias, ...says } }]
+  return told && says === undefined ? [] : [{ ...difference, row: { ...alias, ...says } }]
 }
 
 /** `undefined`: the row says so already. */
@@ -142,6 +143,7 @@ function shortWord(text: string): string | undefined {
   return /^[\w .+/-]{1,40}$/.test(text) ? text : undefined
 }
 
+/** Whether a provider row may name it: a dotted path. */
 function isName(name: string): boolean {
-  return /^[\w.-]{1,60}$/.test(name)
+  return name.length <= 60 && /^[\w$-]+(?:\.[\w$-]+)*$/.test(name)
 }

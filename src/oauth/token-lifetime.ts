@@ -9,8 +9,11 @@ export interface Lifetime {
   end: number | null
   /** The name of the member that says it; `undefined`: the provider row assumes it. */
   name: string | undefined
-  /** Seconds are what the RFC says; `never`: a zero that means that there is no end. */
-  unit: 'seconds' | 'milliseconds' | 'epoch-seconds' | 'epoch-milliseconds' | 'iso8601' | 'never'
+  /**
+   * Seconds are what the RFC says; `never`: a zero that means that there is no end; `local`: a date without a zone beside
+   * one of when the token was issued.
+   */
+  unit: 'seconds' | 'milliseconds' | 'epoch-seconds' | 'epoch-milliseconds' | 'iso8601' | 'local' | 'never'
 }
 
 type Read = Omit<Lifetime, 'name'>
@@ -79,7 +82,7 @@ function sinceIssued(
   if (!isLocal(value) || !isLocal(issued)) return undefined
   const [end, start] = [dateOf(value)?.end, dateOf(issued)?.end]
   return typeof end === 'number' && typeof start === 'number' && end > start
-    ? { end: now + end - start, unit: 'iso8601' }
+    ? { end: now + end - start, unit: 'local' }
     : undefined
 }
 
