@@ -127,6 +127,8 @@ describe('a refusal at an endpoint', () => {
   ] as const)('%s whose words say %s', (error, outlook, advice) => {
     const failure = { provider: 'acme', status: 400, error, request: 'refresh_token', outlook }
     expect(new TokenEndpointError(failure).message).toMatch(advice)
+    const ofCode = new TokenEndpointError({ ...failure, request: 'authorization_code' })
+    if (outlook === 'dead') expect(ofCode.message).toMatch(/start the authorization again/)
   })
 
   it.each([

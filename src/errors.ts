@@ -747,13 +747,14 @@ function adviceFor(
   const { error, errorDescription = '', request = '', status = 400 } = failure
   const byNumber = lineFor(/\bAADSTS\d+/.exec(errorDescription)?.[0])
   if (byNumber !== undefined) return byNumber
-  const word = error.toLowerCase()
-  if (word === 'invalid_grant' && Object.hasOwn(grantAdvice, request))
+  const passes = failure.outlook === 'passing' && error !== 'slow_down'
+  const word = passes ? 'server_error' : error.toLowerCase()
+  const isDead = failure.outlook === 'dead'
+  if ((isDead || word === 'invalid_grant') && Object.hasOwn(grantAdvice, request))
     return grantAdvice[request] ?? otherwise
-  if (failure.outlook === 'dead') return lineFor('invalid_grant') ?? otherwise
+  const known = lineFor(isDead ? 'invalid_grant' : word)
+  if (known !== undefined && (isDead || word !== 'invalid_request')) return known
   const about = adviceByDescription.find(([pattern]) => pattern.test(errorDescription))?.[1]
-  const known = lineFor(failure.outlook === 'passing' && word !== 'slow_down' ? 'server_error' : word)
-  if (known !== undefined && word !== 'invalid_request') return known
   return lineFor(about) ?? known ?? (status >= 500 || status === 429 ? 'Try again later.' : otherwise)
 }
 
