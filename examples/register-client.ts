@@ -14,25 +14,22 @@ import {
   updateRegistration,
 } from 'toolgrant/oauth'
 
-const clients = new Map<string, Record<string, unknown>>()
-let published: unknown
+let client1: Record<string, unknown> = {}
+let published: object = {}
 const server = createServer(async (request, response) => {
-  const answer = (status: number, body?: object) => {
-    response.writeHead(status, { 'content-type': 'application/json' })
-    response.end(body === undefined ? undefined : JSON.stringify(body))
-  }
+  const answer = (status: number, body: object = {}) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   const path = request.url ?? ''
-  if (path === '/client.json') return answer(200, published as object)
+  if (path === '/client.json') return answer(200, published)
   if (path !== '/register' && request.headers.authorization !== 'Bearer management-1')
     return answer(401, { error: 'invalid_token' })
-  if (request.method === 'DELETE') return answer(clients.delete(path) ? 204 : 404)
-  if (request.method === 'GET') return answer(200, clients.get(path))
+  if (request.method === 'DELETE') return answer(204)
+  if (request.method === 'GET') return answer(200, client1)
   let body = ''
   for await (const chunk of request) body += chunk
-  const metadata = JSON.parse(body)
   const management = { registration_client_uri: `${origin}/c-1`, registration_access_token: 'management-1' }
-  clients.set('/c-1', { ...metadata, client_id: 'c-1' })
-  answer(path === '/register' ? 201 : 200, { ...clients.get('/c-1'), ...management })
+  client1 = { ...JSON.parse(body), client_id: 'c-1', ...management }
+  answer(path === '/register' ? 201 : 200, client1)
 })
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

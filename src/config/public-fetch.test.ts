@@ -1,4 +1,3 @@
-import type { LookupFunction } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { NetworkError, RequestRefusedError } from '../errors.ts'
@@ -18,12 +17,9 @@ afterAll(() => server.close())
 /** A resolver that knows what it is told, and counts. */
 function names(...answers: (string | readonly string[])[]) {
   let asked = 0
-  const lookup: LookupFunction = (_, options, callback) => {
-    const found = [answers[Math.min(asked, answers.length - 1)] ?? []].flat()
+  const lookup = async () => {
     asked += 1
-    const addresses = found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
-    if (options.all === true) callback(null, addresses)
-    else callback(null, found[0] ?? '', 4)
+    return [answers[Math.min(asked, answers.length) - 1] ?? []].flat()
   }
   return { lookup, asked: () => asked }
 }
@@ -102,8 +98,7 @@ describe('a fetch that reaches the public internet alone', () => {
         code: 'discovery_failed',
         message: expect.stringMatching(/not on the public internet/),
       })
-    const nowhere: LookupFunction = (_, __, callback) =>
-      callback(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), '')
+    const nowhere = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }))
     const lost = discover('https://issuer.example', { fetch: publicFetch({ lookup: nowhere }) })
     await expect(lost).rejects.toBeInstanceOf(NetworkError)
   })

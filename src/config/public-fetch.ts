@@ -1,7 +1,7 @@
 // A `fetch` that reaches the internet and nothing nearer, whatever names resolve to (DNS rebinding).
 // RFC 9728 section 7.7 (server-side request forgery). Over undici, which is loaded at the first request.
-import { type LookupAddress, lookup as systemLookup } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
+import { lookup as systemLookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
 import type * as undici from 'undici'
 import { quote, RequestRefusedError } from '../errors.ts'
 import { hostKind } from '../providers/index.ts'
@@ -11,8 +11,8 @@ import { plainRequest } from './certificate-fetch.ts'
 export interface PublicFetchOptions {
   /** Hosts that are reached all the same, by exactly this name or address: an issuer of your own network. */
   except?: readonly string[] | undefined
-  /** Replaces the resolver of the system. */
-  lookup?: LookupFunction | undefined
+  /** Replaces the resolver of the system: every address of a name. What it throws is a failed connection. */
+  lookup?: ((hostname: string) => Promise<readonly string[]>) | undefined
 }
 
 /**
@@ -42,7 +42,7 @@ export function publicFetch(options: PublicFetchOptions = {}): typeof fetch {
   }
 }
 
-function agent(library: typeof undici, { except = [], lookup = systemLookup }: PublicFetchOptions) {
+function agent(library: typeof undici, { except = [], lookup = systemAddresses }: PublicFetchOptions) {
   const open = library.buildConnector({})
   return new library.Agent({
     connect: (target, callback) => {
@@ -59,14 +59,18 @@ function agent(library: typeof undici, { except = [], lookup = systemLookup }: P
   })
 }
 
+async function systemAddresses(hostname: string): Promise<readonly string[]> {
+  return (await systemLookup(hostname, { all: true })).map(({ address }) => address)
+}
+
 /** An address is itself; a name is what the resolver says, all of it. */
-async function addressesOf(hostname: string, lookup: LookupFunction): Promise<string[]> {
+async function addressesOf(
+  hostname: string,
+  lookup: NonNullable<PublicFetchOptions['lookup']>,
+): Promise<readonly string[]> {
   const host = unbracketed(hostname)
   if (isIP(host) !== 0) return [host]
-  const found = await new Promise<string | LookupAddress[]>((resolve, reject) => {
-    lookup(host, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error)))
-  })
-  const addresses = typeof found === 'string' ? [found] : found.map(({ address }) => address)
+  const addresses = await lookup(host)
   if (addresses.length > 0) return addresses
   throw Object.assign(new Error('The name has no address.'), { code: 'ENOTFOUND' })
 }
