@@ -238,13 +238,24 @@ function assertIssuer(parameters: URLSearchParams, pending: PendingAuthorization
       `${provider.id} promises iss in the callback (RFC 9207), and it is missing. It was not used. If ${provider.id} never sends it, set issParameterSupported: false in the provider.`,
     )
   }
-  if (provider.issuerVaries === true) return
+  const varies = provider.issuerVaries === true && isAtHostOf(issuer, pending.issuer)
   if (pending.issuer === undefined) assertAtHome(issuer, provider)
-  else if (!sameIssuer(issuer, pending.issuer))
+  else if (!varies && !sameIssuer(issuer, pending.issuer))
     throw new CallbackError(
       'issuer_mismatch',
       `The callback comes from the issuer ${quote(issuer)}, not from ${quote(pending.issuer)} (RFC 9207). It was not used. If that is the right one, set issuer in the provider.`,
     )
+}
+
+/**
+ * An issuer that differs by tenant or region does so at its own host or below it. That it varies may be what its own
+ * metadata say, and must not let another server's answer in (mix-up).
+ */
+function isAtHostOf(issuer: string, home = ''): boolean {
+  if (!URL.canParse(issuer) || !URL.canParse(home)) return false
+  const [there, here] = [new URL(issuer), new URL(home)]
+  const below = there.hostname.endsWith(`.${here.hostname}`)
+  return there.protocol === here.protocol && (there.host === here.host || below)
 }
 
 /**
@@ -261,11 +272,20 @@ function assertAtHome(issuer: string, { id, authorizationUrl, tokenUrl }: Provid
   )
 }
 
-/** The last two labels of a URL's host name; of an address or a single label the whole, with its port. */
+/** Below these everybody can have a name: sign-in services with a host for each customer, and places to host things. */
+const sharedHosts =
+  /(?:^|\.)(?:auth0|okta|oktapreview|onelogin|amazoncognito|amazonaws|b2clogin|ciamlogin|herokuapp|appspot|azurewebsites)\.(?:com|net)$|\.(?:io|app|dev|page)$/
+
+/**
+ * The last two labels of a URL's host name, three below a second level such as `co.uk`; of an address, a single label or
+ * a host below a shared name the whole, with its port.
+ */
 function siteOf(url: string | undefined): string | undefined {
   if (url === undefined || !URL.canParse(url)) return undefined
   const { host, hostname } = new URL(url)
-  return /[^.]+\.[a-z][a-z0-9-]*$/.exec(hostname)?.[0] ?? host
+  if (sharedHosts.test(hostname)) return host
+  const site = /(?:[^.]+\.(?=(?:co|com|net|org|gov|edu|ac|or|ne|go)\.[a-z]{2}$))?[^.]+\.[a-z][a-z0-9-]*$/
+  return site.exec(hostname)?.[0] ?? host
 }
 
 function denied(provider: Provider, error: string, parameters: URLSearchParams): AuthorizationDeniedError {

@@ -11,10 +11,11 @@ import {
   type PendingAuthorization,
   readCallback,
 } from '../../src/oauth/index.ts'
+import type { Provider } from '../../src/providers/index.ts'
 import { judged } from './judge.ts'
 import { callback, client, issuer, pending, provider } from './operations.ts'
 
-const promising = { ...provider, issParameterSupported: true }
+const promising: Provider = { ...provider, issParameterSupported: true }
 const state = 'canary-state-0123456789'
 const redirect = 'https://app.example/callback'
 
@@ -109,6 +110,21 @@ describe('a callback', () => {
     await refused('unsigned', callback, at)
     await refused('unsigned error', callbackWith({ code: undefined, error: 'access_denied' }), at)
     await refused('in another place', `${redirect}#${callbackWith({})}`, at)
+  })
+
+  it('is refused from elsewhere by a server whose issuer varies: its own metadata say so (mix-up)', async () => {
+    const home = 'https://as.example/common/v2.0'
+    const varying = { ...provider, issuer: home, issuerVaries: true }
+    const at = pending({ issuer: home })
+    for (const iss of [
+      'https://honest.example',
+      'https://as.example.evil.example/t/v2.0',
+      'as.example',
+      'http://as.example/t/v2.0',
+    ])
+      await refused(iss, callbackWith({ iss }), at, varying)
+    const tenant = callbackWith({ iss: 'https://as.example/5b2c/v2.0' })
+    expect((await outcome('tenant', tenant, at, varying)).sent).toEqual([`${issuer}/token`])
   })
 
   it('has its answer in one place: a fragment adds nothing to a query', async () => {
