@@ -103,9 +103,18 @@ async function byWhoAmI(
   options: RequestOptions,
 ): Promise<Confirmation | undefined> {
   const fetch = options.fetch ?? client.fetch
-  const found = await probeAccessToken(provider, tokens, { ...options, fetch })
+  // Asked without our certificate, a bound token would seem to be dead (RFC 8705 sections 3 and 5).
+  const url = isBound(provider, client) ? provider.mtlsEndpoints?.userinfoUrl : undefined
+  const asked = url === undefined ? provider : { ...provider, userinfoUrl: url }
+  const found = await probeAccessToken(asked, tokens, { ...options, fetch })
   if (found === 'unknown') return undefined
   return found === 'refused' ? { confirmed: true } : stillWorks(provider.id, tokens)
+}
+
+/** Whether access tokens belong to our TLS certificate. */
+function isBound(provider: Provider, client: Client): boolean {
+  const method = client.tokenEndpointAuthMethod ?? provider.tokenEndpointAuthMethod ?? ''
+  return provider.certificateBoundTokens === true || method.endsWith('tls_client_auth')
 }
 
 /**

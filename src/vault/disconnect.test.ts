@@ -146,6 +146,19 @@ describe('confirming that a grant is over', () => {
     expect(await disconnect(facts)).toMatchObject({ revoked: true, confirmed: true, why: undefined, asked })
   })
 
+  it('by the who-am-I for clients with a certificate, where tokens are bound to one', async () => {
+    const { userinfoUrl } = world.server.provider()
+    const mtlsEndpoints = userinfoUrl === undefined ? {} : { userinfoUrl }
+    const elsewhere = {
+      introspectionUrl: undefined,
+      userinfoUrl: `${world.server.url}/elsewhere`,
+      mtlsEndpoints,
+    }
+    const found = await disconnect({ ...elsewhere, certificateBoundTokens: true })
+    expect(found).toMatchObject({ confirmed: true, asked: ['userinfo'] })
+    expect((await disconnect(elsewhere)).confirmed).toBeUndefined()
+  })
+
   it('by a refresh that has to fail, where that cannot replace anything', async () => {
     world.server.configure({ rotation: false })
     const found = await disconnect({ ...unasked, refreshTokenRotation: false })
