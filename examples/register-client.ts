@@ -48,7 +48,6 @@ const aboutUs: ClientMetadata = {
 // Once. The registration holds secrets: seal it, and take the client out of it from then on.
 const registration = await registerClient(acme, aboutUs)
 console.log('registered:', registeredClient(registration))
-console.log('native:', registration.metadata['application_type'], registration.tokenEndpointAuthMethod)
 
 const renamed = await updateRegistration(acme, registration, { ...aboutUs, clientName: 'Notes' })
 const current = await readRegistration(acme, renamed)
