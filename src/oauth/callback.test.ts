@@ -187,6 +187,17 @@ describe('P30 the issuer of a provider that names none', () => {
     expect(() => from(issuer)).toThrow(expect.objectContaining({ code: 'issuer_mismatch' }))
   })
 
+  it.each([
+    ['https://login.acme.co.uk/o', 'https://acme.co.uk', 'https://honest.co.uk'],
+    ['https://acme.auth0.com/authorize', 'https://acme.auth0.com/', 'https://honest.auth0.com/'],
+    ['https://acme.okta.com/oauth2', 'https://acme.okta.com', 'https://honest.okta.com'],
+    ['https://acme.fly.dev/o', 'https://acme.fly.dev', 'https://honest.fly.dev'],
+  ])('is no neighbour below a name that many share: %s', (endpoint, own, neighbour) => {
+    const at = { authorizationUrl: endpoint, tokenUrl: endpoint }
+    expect(from(own, at)).toBe('c')
+    expect(() => from(neighbour, at)).toThrow(expect.objectContaining({ code: 'issuer_mismatch' }))
+  })
+
   it('is told apart by port on one machine', () => {
     const local = { authorizationUrl: 'http://127.0.0.1:1/a', tokenUrl: 'http://127.0.0.1:1/t' }
     expect(from('http://127.0.0.1:1', local)).toBe('c')

@@ -274,7 +274,7 @@ function assertAtHome(issuer: string, { id, authorizationUrl, tokenUrl }: Provid
 
 /** Below these everybody can have a name: sign-in services with a host for each customer, and places to host things. */
 const sharedHosts =
-  /(?:^|\.)(?:auth0|okta|oktapreview|onelogin|amazoncognito|amazonaws|b2clogin|ciamlogin|herokuapp|appspot|azurewebsites)\.(?:com|net)$|\.(?:io|app|dev|page)$/
+  /\.(?:(?:auth0|okta|oktapreview|onelogin|amazoncognito|amazonaws|b2clogin|ciamlogin|herokuapp|appspot|onrender)\.com|azurewebsites\.net|(?:github|gitlab)\.io|(?:fly|pages|workers|deno)\.dev|(?:vercel|netlify|web|run|firebaseapp)\.app)$/
 
 /**
  * The last two labels of a URL's host name, three below a second level such as `co.uk`; of an address, a single label or
