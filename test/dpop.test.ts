@@ -1,5 +1,5 @@
 // Tokens that are bound to a key (DPoP, RFC 9449), against the real server: it wants nonces, and says what it saw.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -182,6 +182,9 @@ describe('where the key is kept', () => {
     const tokens = await granted()
     await before.save(address, tokens)
     await before.close()
+    const kept = await readFile(join(folder, 'vault.db'), 'latin1')
+    expect(kept).toContain('practice')
+    expect(kept).not.toContain(tokens.dpopKey?.d)
 
     const vault = await open()
     const session = new Session(vault.source(address), { provider })
