@@ -192,6 +192,18 @@ describe('signed answers (JARM)', () => {
     await expectRefusal(grant(pending, foreign.callback), 'jwt_invalid')
   })
 
+  it("R6 is checked with keys that the client's own fetch gets", async () => {
+    const { pending, callback } = await arrive({ responseMode: 'query.jwt' })
+    const asked: string[] = []
+    const through: typeof fetch = (input, init) => {
+      asked.push(new URL(String(input)).pathname)
+      return fetch(input, init)
+    }
+    const us = { ...oidc.confidentialClient, fetch: through }
+    await verifyCallback(provider, us, pending, callback)
+    expect(asked).toEqual(['/.well-known/openid-configuration', '/jwks'])
+  })
+
   it('that has ended is refused', async () => {
     const { pending, callback } = await arrive({ responseMode: 'query.jwt', lifetimeMs: 7 * 86_400_000 })
     const tomorrow = () => Date.now() + 86_400_000

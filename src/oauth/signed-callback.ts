@@ -39,7 +39,8 @@ export async function signedParameters(
     patienceMs: 0, // who knows the state may make us ask for newer keys
   }
   try {
-    const { claims } = await verifyJwt(resolved, response, expected, options)
+    const sender = { ...options, fetch: options.fetch ?? client.fetch }
+    const { claims } = await verifyJwt(resolved, response, expected, sender)
     return parametersIn(claims)
   } catch (error) {
     if (!(error instanceof InvalidResponseError) || error.code !== 'jwt_invalid') throw error
