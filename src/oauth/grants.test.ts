@@ -213,7 +213,22 @@ describe('JWT bearer (R1, RFC 7523)', () => {
     server.register({ ...server.client(), publicKeys: [] })
     const unbelieved = await renewTokens(provider, client, tokens).catch((error: unknown) => error)
     expect(unbelieved).toBeInstanceOf(RefreshFailedError)
-    expect(unbelieved).toMatchObject({ retryable: false, message: expect.stringContaining('registration or key') })
+    expect(unbelieved).toMatchObject({
+      retryable: false,
+      message: expect.stringContaining('registration or key'),
+    })
+  })
+
+  it('proves the client besides only where that was chosen (RFC 7521 section 4.1)', async () => {
+    const us = server.register({ publicKeys: [publicJwk], tokenEndpointAuthMethod: 'none' })
+    const keyed: Client = { clientId: us.clientId, privateKey: { key, kid: 'one' } }
+    const { tokenEndpointAuthMethod: _method, ...row } = provider
+    await jwtBearerGrant(defineProvider(row as never), keyed)
+    expect(Object.keys(sent()?.params ?? {}).sort()).toEqual(['assertion', 'grant_type', 'tenant'])
+    const both = { ...keyed, tokenEndpointAuthMethod: 'private_key_jwt' } as const
+    server.script('token', [{ error: 'invalid_client' }])
+    await expect(jwtBearerGrant(provider, both)).rejects.toMatchObject({ error: 'invalid_client' })
+    expect(sent()?.params).toHaveProperty('client_assertion')
   })
 
   it('needs a key, or a JWT', async () => {

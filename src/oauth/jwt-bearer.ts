@@ -84,8 +84,12 @@ export async function requestByJwtBearer(
   )
 }
 
+/** A key alone is for the statement: that it signs client assertions as well has to be said by client or provider row. */
 function provesClient(provider: Provider, client: Client): boolean {
-  return clientAuthenticationMethod({ provider, client }) !== 'none'
+  if (client.authenticate !== undefined) return true
+  const method = clientAuthenticationMethod({ provider, client })
+  const isChosen = client.tokenEndpointAuthMethod === method || provider.tokenEndpointAuthMethod === method
+  return method !== 'none' && (method !== 'private_key_jwt' || isChosen)
 }
 
 async function assertionText(
