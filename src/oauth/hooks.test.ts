@@ -127,6 +127,28 @@ describe.each(kinds)('R17 %s and %s', (request, response, name, send) => {
   })
 })
 
+describe('R6 R17 code of the caller’s that never ends', () => {
+  const never = () => new Promise<undefined>(() => {})
+
+  it.each<[string, Hooks]>([
+    ['before', { refreshRequest: never }],
+    ['after', { refreshResponse: never }],
+  ])('ends with the request’s time, or at its signal: a hook %s', async (_, hooks) => {
+    await expect(refresh(hooks, { timeoutMs: 60 })).rejects.toBeInstanceOf(TimeoutError)
+    const reason = new Error('enough')
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(reason), 30)
+    await expect(refresh(hooks, { signal: stop.signal })).rejects.toBe(reason)
+  })
+
+  it('ends with the request’s time: authenticate', async () => {
+    const client = { clientId: 'client-1', authenticate: never }
+    const sent = refreshTokenGrant(provider(), client, old, { timeoutMs: 60 })
+    await expect(sent).rejects.toThrow('The function authenticate of the client was not done within 60 ms')
+    expect(server.requests).toEqual([])
+  })
+})
+
 describe('R17 a request hook', () => {
   it('may make a GET of it: the parameters go into the URL', async () => {
     await refresh({ refreshRequest: (call) => ({ ...call, method: 'GET' }) })

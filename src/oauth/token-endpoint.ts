@@ -17,6 +17,7 @@ import { applyQuirks } from './request-quirks.ts'
 import { type RequestFormat, type ShapedRequest, shapeRequest } from './request-shape.ts'
 import { type ReadContext, readTokenAnswer, type TokenAnswer } from './response-reader.ts'
 import { assertEndpoint, serverMetadata } from './server-metadata.ts'
+import { inTime } from './time-limit.ts'
 import { type Answer, exchange } from './transport.ts'
 
 export { serverMetadata } from './server-metadata.ts'
@@ -84,8 +85,8 @@ export async function sendThroughLibrary<T>(
   const { provider, client } = registration
   assertEndpoint(provider, request.endpoint ?? 'tokenUrl')
   const sent = await sendWithProof(registration, request, options)
-  const { response } = hooksFor(request, client.hooks)
-  const { status, headers, text } = await runHook(response, { name: request.name, ...sent.answer })
+  const answered = { name: request.name, ...sent.answer }
+  const { status, headers, text } = await hooked(hooksFor(request, client.hooks).response, answered, options)
   const now = (options.now ?? Date.now)()
   const expectsDpop = request.dpopKey !== undefined
   const context = { provider, request: request.name, secrets: sent.secrets, now, expectsDpop }
@@ -170,7 +171,7 @@ async function transmit(
   const { provider, client } = registration
   // The library sets `accept` for itself; a provider's own word about it wins.
   const headers = new Headers({ ...built.headers, ...ownHeaders(provider, options) })
-  const shaped = await shapedRequest(registration, request, { ...built, headers })
+  const shaped = await shapedRequest(registration, request, { ...built, headers }, options)
   await proof?.prove(shaped.url, shaped.method, shaped.headers)
   const { secrets: proofs, ...wire } = shaped
   const answer = await exchange(
@@ -186,6 +187,7 @@ async function shapedRequest(
   registration: Registration,
   request: EndpointRequest,
   { url, body, headers }: Pick<Built, 'url' | 'body'> & { headers: Headers },
+  options: EndpointOptions,
 ): Promise<ShapedRequest & { secrets: string[] }> {
   if (typeof body === 'string') return { url, method: 'POST', headers, body, secrets: [] }
   const { client } = registration
@@ -195,10 +197,22 @@ async function shapedRequest(
   const call: EndpointCall = { name, method: format === 'get' ? 'GET' : 'POST', url, headers, parameters }
   applyQuirks(call, registration, endpoint)
   const plain = { headers: new Headers(headers), parameters: new URLSearchParams(call.parameters) }
-  if (request.authenticated !== false) await client.authenticate?.(call)
-  const added = client.authenticate === undefined ? [] : valuesAdded(plain, call)
-  const final = await runHook(hooksFor(request, client.hooks).request, call)
+  const { authenticate } = request.authenticated === false ? {} : client
+  if (authenticate !== undefined)
+    await inTime(() => authenticate.call(client, call), 'The function authenticate', options)
+  const added = authenticate === undefined ? [] : valuesAdded(plain, call)
+  const final = await hooked(hooksFor(request, client.hooks).request, call, options)
   return { ...shapeRequest(final, format), secrets: [...proofs(final), ...added] }
+}
+
+/** What a hook leaves of a value, within the time that the request has. */
+async function hooked<Value extends EndpointCall | EndpointAnswer>(
+  hook: Hook<Value> | undefined,
+  value: Value,
+  options: EndpointOptions,
+): Promise<Value> {
+  if (hook === undefined) return value
+  return inTime(() => runHook(hook, value), `A hook (${value.name})`, options)
 }
 
 /** Headers that the row and the caller add, their names in lower case: a later one wins over an earlier one. */
