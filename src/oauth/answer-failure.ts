@@ -2,7 +2,7 @@
 // RFC 6749 section 5.2; what a provider says back is searched for secrets before anybody sees it.
 import { InvalidResponseError, TokenEndpointError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
-import { excerptOf, parseBody } from './answer-body.ts'
+import { excerptOf } from './answer-body.ts'
 import type { JsonObject } from './json-object.ts'
 import { withoutSecrets } from './redaction.ts'
 import { looseRefusal, type Refusal } from './refusal.ts'
@@ -24,9 +24,13 @@ export interface ReadContext {
 }
 
 /** Throws what was refused, if anything was. */
-export function throwIfRefused(answer: Answer, context: ReadContext, refusal: Refusal | undefined): void {
+export function throwIfRefused(
+  answer: Answer,
+  context: ReadContext,
+  refusal: Refusal | undefined,
+  body: JsonObject = {},
+): void {
   if (refusal === undefined) return
-  const body = parseBody(answer.text) ?? {}
   const clean = (text: string) => withoutSecrets(text, [...context.secrets, ...tokensIn(body)])
   const retryAfterSeconds = retryAfter(answer.headers, context.now, body)
   const outlook = outlookOf(refusal, body, context.request)
@@ -45,7 +49,7 @@ export function throwIfRefused(answer: Answer, context: ReadContext, refusal: Re
 
 /** A failure that names no error where the RFC wants it: whatever else it says, else that it is no OAuth answer. */
 export function throwFailure(answer: Answer, context: ReadContext, body: JsonObject, shape: string): never {
-  throwIfRefused(answer, context, looseRefusal(body) ?? headerRefusal(answer.headers))
+  throwIfRefused(answer, context, looseRefusal(body) ?? headerRefusal(answer.headers), body)
   throw notOAuth(answer, context, shape)
 }
 

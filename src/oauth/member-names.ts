@@ -10,7 +10,7 @@ export interface Found {
 
 /** A name without case, joints and decoration (`$message`, `.expires`), to compare by. */
 export function squashed(name: string): string {
-  return name.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase()
+  return /^[a-z\d]*$/.test(name) ? name : name.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase()
 }
 
 /** Whether a member says anything. */
@@ -21,7 +21,8 @@ export function isPresent(value: unknown): boolean {
 /** Names of an object by their squashed form, made once for each object: an answer is asked for some fifty names. */
 const spellings = new WeakMap<JsonObject, Map<string, string[]>>()
 
-function spellingsOf(object: JsonObject): Map<string, string[]> {
+/** Squashed name -> the names that squash to it. */
+export function spellingsOf(object: JsonObject): ReadonlyMap<string, readonly string[]> {
   const known = spellings.get(object)
   if (known !== undefined) return known
   const made = new Map<string, string[]>()

@@ -60,14 +60,17 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
   const place = placeOfTokens(body.members, provider)
   // Without a token, whatever says most about the failure counts; beside one, only what certainly is one.
   if (isPresent(place.access?.value))
-    for (const object of place.chain) throwIfRefused(answer, context, strictRefusal(object))
-  else throwIfRefused(answer, context, strictRefusal(body.members) && looseRefusal(body.members))
+    for (const object of place.chain) throwIfRefused(answer, context, strictRefusal(object), body.members)
+  else {
+    const refusal = strictRefusal(body.members) && looseRefusal(body.members)
+    throwIfRefused(answer, context, refusal, body.members)
+  }
   if (!isSuccess(answer)) throwFailure(answer, context, body.members, 'and no OAuth error')
   const find = finder(body.members, place, provider)
   const accessToken = accessTokenIn(body.members, place.access, find, answer, context)
   const lifetime = endOfToken(find, provider, now, {
     zeroIsNever: zeroIsNever(place, find, provider),
-    names: Object.keys(place.tokens),
+    tokens: place.tokens,
   })
   const granted = scopesIn(find, provider)
   const person = personIn(body, place, find, context)
@@ -87,7 +90,7 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
 /** Throws what the provider refused; returns when the answer is a success. For answers without a token (revocation). */
 export function throwIfNotSuccess(answer: Answer, context: ReadContext): void {
   const body = readBody(answer.text)?.members
-  if (body !== undefined) throwIfRefused(answer, context, codedRefusal(body))
+  if (body !== undefined) throwIfRefused(answer, context, codedRefusal(body), body)
   if (isSuccess(answer)) return
   if (body === undefined) throwWithoutBody(answer, context, shapeOf(answer.text))
   throwFailure(answer, context, body, 'and no OAuth error')
@@ -106,7 +109,7 @@ function accessTokenIn(
 ): string {
   const token = access?.value
   if (!isPresent(token)) {
-    if (token === '') throwIfRefused(answer, context, looseRefusal(body))
+    if (token === '') throwIfRefused(answer, context, looseRefusal(body), body)
     else throwFailure(answer, context, body, `without an access token (its members: ${memberNames(body)})`)
   }
   const type = unusableType(find('token_type')?.value, context)

@@ -1,7 +1,8 @@
 // When an access token ends, from whichever field and unit a provider uses (R8, P34).
 // RFC 6749 section 5.1 knows `expires_in` in seconds; the rest is what providers send.
 import type { Provider } from '../providers/index.ts'
-import { type Found, squashed } from './member-names.ts'
+import type { JsonObject } from './json-object.ts'
+import { type Found, spellingsOf } from './member-names.ts'
 
 /** The end of a token, and how the answer said it. */
 export interface Lifetime {
@@ -40,8 +41,8 @@ const otherInstant = /^(?:at|access)?(?:token)?(?:expir(?:y|e|es|ed|ation)[a-z]*
 export interface LifetimeHints {
   /** A zero, or minus one, in the place of seconds means that there is no end. */
   zeroIsNever?: boolean
-  /** The names of the members beside the token, for ends by other names. */
-  names?: readonly string[]
+  /** The object that holds the token, for ends by other names. */
+  tokens?: JsonObject
 }
 
 /**
@@ -54,9 +55,9 @@ export function endOfToken(
   find: (name: string) => Found | undefined,
   provider: Provider,
   now: number,
-  { zeroIsNever = false, names = [] }: LifetimeHints = {},
+  { zeroIsNever = false, tokens = {} }: LifetimeHints = {},
 ): Lifetime | undefined {
-  const others = names.filter((name) => otherInstant.test(squashed(name)))
+  const others = [...spellingsOf(tokens).keys()].filter((name) => otherInstant.test(name))
   const readers: [readonly string[], (value: unknown) => Read | undefined][] = [
     [lifetimeFields, (value) => lifetime(value, provider, now, zeroIsNever)],
     [millisecondFields, (value) => milliseconds(numberOf(value), now)],

@@ -2,7 +2,7 @@
 // one object that holds an access token. Two such objects that nothing tells apart are none.
 import type { Provider } from '../providers/index.ts'
 import { isObject, type JsonObject, memberAt } from './json-object.ts'
-import { type Found, findMember, isPresent, squashed } from './member-names.ts'
+import { type Found, findMember, isPresent, spellingsOf, squashed } from './member-names.ts'
 
 /** Where the tokens of an answer are. */
 export interface TokenPlace {
@@ -93,7 +93,7 @@ function accessIn(tokens: JsonObject, provider: Provider, within = ''): Found | 
   const first = found.find(({ value }) => isPresent(value)) ?? found[0]
   if (first !== undefined) return first
   if (squashed(within) === 'accesstoken') return findMember(tokens, 'token')
-  if (!Object.keys(tokens).some((name) => companion.test(squashed(name)))) return undefined
+  if (![...spellingsOf(tokens).keys()].some((name) => companion.test(name))) return undefined
   return looseNames.map((name) => findMember(tokens, name)).find((one) => typeof one?.value === 'string')
 }
 
