@@ -1,5 +1,5 @@
 // A JWT as an authorization grant: who signed it, for whom, for how long, and that it comes once. RFC 7523 sections 3 and 3.1.
-import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
+import { createPublicKey, verify } from 'node:crypto'
 import type { RegisteredClient } from './behaviour.ts'
 import type { Fault } from './exchange.ts'
 import type { ServerState } from './token-endpoint.ts'
@@ -37,14 +37,19 @@ export function readAssertion(state: ServerState, jwt: string): Assertion | Faul
   return { client, subject: String(claims['sub']) }
 }
 
-function isSigned(header: Members, input: string, signature: string, keys: readonly JsonWebKey[]): boolean {
+function isSigned(
+  header: Members,
+  input: string,
+  signature: string,
+  keys: NonNullable<RegisteredClient['publicKeys']>,
+): boolean {
   const { alg, kid } = header
   if (typeof alg !== 'string' || !Object.hasOwn(hashes, alg)) return false
   const bytes = Buffer.from(signature, 'base64url')
   return keys
-    .filter((jwk) => kid === undefined || jwk['kid'] === undefined || jwk['kid'] === kid)
+    .filter((jwk) => kid === undefined || jwk.kid === undefined || jwk.kid === kid)
     .some((jwk) => {
-      const key = createPublicKey({ key: jwk, format: 'jwk' })
+      const key = createPublicKey({ key: { ...jwk }, format: 'jwk' })
       return verify(hashes[alg], Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }, bytes)
     })
 }

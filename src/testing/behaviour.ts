@@ -1,5 +1,4 @@
 // How the simulated authorization server behaves: what a test chooses, and the defaults of a strict, rotating server.
-import type { JsonWebKey } from 'node:crypto'
 
 /** The endpoints that latency, scripts and counters know. `refresh` is the token endpoint with `grant_type=refresh_token`. */
 export type EndpointName =
@@ -215,7 +214,7 @@ export interface RegisteredClient {
   /** Compared exactly, but for the port of a loopback address (RFC 8252 section 7.3). Default: any. */
   redirectUris?: readonly string[]
   /** What its JWT assertions are signed with (RFC 7523: grants, and `private_key_jwt`), as public JWKs. Default: none are believed. */
-  publicKeys?: readonly JsonWebKey[]
+  publicKeys?: readonly (JsonWebKey & { kid?: string })[]
   /** The grants it may use (RFC 7591 section 2). Default: all that the server takes. */
   grantTypes?: readonly GrantType[]
 }
