@@ -51,9 +51,13 @@ function parseJson(text: string): JsonObject | undefined {
   }
 }
 
+/** More fields than any form has: reading so many takes Node.js seconds. */
+const mostFields = 100_000
+
 /** A form begins with a name and `=`; pages, sentences, URLs and JSON of another kind do not. */
 function isForm(text: string): boolean {
-  return /^[?&]?[^\s<>"'{}()[\]/?#=&]+(?:\[\])?=/.test(text) && !/[<>\r\n]/.test(text)
+  if (!/^[?&]?[^\s<>"'{}()[\]/?#=&]+(?:\[\])?=/.test(text) || /[<>\r\n]/.test(text)) return false
+  return text.split('&', mostFields + 1).length <= mostFields
 }
 
 /**
