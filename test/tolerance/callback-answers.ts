@@ -123,4 +123,29 @@ export const callbackAnswers: readonly CallbackCase[] = [
   },
   { name: 'an empty code', callback: `${at}?code=&state=the-state`, invalid: 'code_missing' },
   { name: 'a page without parameters', callback: at, invalid: 'state_missing' },
+  {
+    name: 'Alipay, auth_code',
+    callback: `${at}?app_id=1&source=alipay_wallet&scope=auth_user&state=the-state&auth_code=P39`,
+    code: 'P39',
+  },
+  { name: 'DingTalk, authCode', callback: `${at}?authCode=d1&state=the-state`, code: 'd1' },
+  { name: 'DingTalk, both', callback: `${at}?code=d1&authCode=d1&state=the-state`, code: 'd1' },
+  {
+    name: 'eBay, more than a code',
+    callback: `${at}?state=the-state&isAuthSuccessful=true&code=v%5E1.1%23i&expires_in=299`,
+    code: 'v^1.1#i',
+  },
+  {
+    name: 'Strava, the granted scopes',
+    callback: `${at}?state=the-state&code=st&scope=read,activity:read_all`,
+    code: 'st',
+  },
+  { name: 'an error that says null', callback: `${at}?code=a&state=the-state&error=null`, code: 'a' },
+  { name: 'an empty error', callback: `${at}?code=a&state=the-state&error=&error_description=`, code: 'a' },
+  {
+    name: 'Facebook of old, a code and a message',
+    callback: `${at}?error_code=200&error_message=Permissions+error&state=the-state`,
+    denied: ['200', 'Permissions error'],
+  },
+  { name: 'TikTok, errCode', callback: `${at}?errCode=-2&state=the-state`, denied: ['-2'] },
 ]
