@@ -139,8 +139,14 @@ export function assertionAudience(provider: Provider): string {
   const { issuer, issuerVaries, tokenUrl } = provider
   const wanted = quirkValue(provider, 'assertion-audience')
   if (wanted !== undefined && wanted !== 'token-endpoint') return wanted
-  const known = wanted === undefined && issuerVaries !== true ? issuer : undefined
+  // Its own metadata may say that an issuer varies, and name another server's endpoint as the audience.
+  const varies = issuerVaries === true && hostOf(tokenUrl) === hostOf(issuer)
+  const known = wanted === undefined && !varies ? issuer : undefined
   return known ?? tokenUrl ?? issuer ?? provider.id
+}
+
+function hostOf(url: string | undefined): string | undefined {
+  return url === undefined || !URL.canParse(url) ? undefined : new URL(url).host
 }
 
 /**

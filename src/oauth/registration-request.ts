@@ -136,7 +136,7 @@ function toRegistration(
     provider: provider.id,
     clientId,
     ...secretIn(provider, answer, found, before),
-    ...factsIn(provider, answer, found),
+    ...factsIn(provider, answer, found, asked),
     ...managementIn(provider, answer, found, endpoint, before, options),
     changed: Object.keys(asked).filter((name) => isChanged(name, asked[name], found[name])),
     metadata: Object.freeze(metadata),
@@ -164,18 +164,31 @@ function factsIn(
   provider: Provider,
   answer: Answer,
   found: JsonObject,
+  asked: Readonly<Record<string, unknown>>,
 ): Pick<ClientRegistration, 'tokenEndpointAuthMethod' | 'redirectUris' | 'idTokenSigningAlg' | 'dpopBound'> {
   const { token_endpoint_auth_method: method, redirect_uris: uris, id_token_signed_response_alg: alg } = found
   if (method !== undefined && !isMethod(method))
     throw unusable(provider, answer, 'a token_endpoint_auth_method that this version speaks')
   if (uris !== undefined && !(Array.isArray(uris) && uris.every((uri) => typeof uri === 'string')))
     throw unusable(provider, answer, 'redirect_uris that are a list of texts')
+  const redirectUris = agreedUris(uris ?? [], asked['redirect_uris'])
   return {
     ...(method === undefined ? {} : { tokenEndpointAuthMethod: method }),
-    ...(uris === undefined ? {} : { redirectUris: Object.freeze([...uris]) }),
+    ...(redirectUris.length === 0 ? {} : { redirectUris: Object.freeze(redirectUris) }),
     ...(typeof alg === 'string' && alg !== 'none' ? { idTokenSigningAlg: alg } : {}),
     ...(found['dpop_bound_access_tokens'] === true ? { dpopBound: true } : {}),
   }
+}
+
+/**
+ * A server may change what it registers (RFC 7591 section 3.2.1), but people are sent back to us: to a URI that we asked
+ * for, never to one that only the server names. That it names others is in `changed`.
+ */
+function agreedUris(found: readonly string[], asked: unknown): string[] {
+  if (!Array.isArray(asked) || asked.length === 0) return [...found]
+  const href = (uri: unknown) => (URL.canParse(String(uri)) ? new URL(String(uri)).href : uri)
+  const ours = new Set(asked.map(href))
+  return found.filter((uri) => ours.has(href(uri)))
 }
 
 /** The token goes to that URL: it must be as safe as the endpoint that named it. */
