@@ -4,7 +4,7 @@ import { RefreshFailedError } from '../errors.ts'
 import { joinScopes, type Provider } from '../providers/index.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
-import type { EndpointOptions } from './request-options.ts'
+import { type EndpointOptions, parametersOf } from './request-options.ts'
 import type { LibraryCall } from './token-endpoint.ts'
 import type { TokenSet } from './token-set.ts'
 
@@ -61,7 +61,6 @@ export async function refreshTokenGrant(
 
 async function refreshRequest(provider: Provider, tokens: TokenSet, options: RefreshOptions) {
   const { scopes } = options
-  const { parametersOf } = await import('./request-options.ts')
   const { resourcesOf, withResources } = await import('./resource-indicators.ts')
   const scope = scopes === undefined ? {} : { [provider.scopeParam ?? 'scope']: joinScopes(provider, scopes) }
   const additionalParameters = parametersOf(scope, provider.refreshParams, options.extraParams)
