@@ -1,8 +1,8 @@
 // What proves who a client is besides a secret, from files and the environment. Rows R4, R22, P100, P101.
 import { generateKeyPairSync } from 'node:crypto'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeCertificates, type TestCertificates } from '../../test/servers/oidc-certificates.ts'
@@ -78,6 +78,25 @@ describe('R4 a private key', () => {
       .toString()
     await write('us.pem', other)
     expect((await config.registration('acme')).client.privateKey?.key).toBe(other.trim())
+  })
+
+  it('of another folder is read where the file is named, not where it was only found', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'toolgrant-keys-'))
+    await writeFile(join(elsewhere, 'us.pem'), pem, { mode: 0o600 })
+    await symlink(join(elsewhere, 'us.pem'), join(folder, 'link.pem'))
+    for (const path of [join(elsewhere, 'us.pem'), `../${basename(elsewhere)}/us.pem`, 'link.pem']) {
+      const lines = [`private_key = ${JSON.stringify(path)}`]
+      const error = await clientOf(lines).catch((reason: unknown) => reason)
+      expect(error).toMatchObject({
+        code: 'config_invalid',
+        message: expect.stringContaining('may not do that'),
+      })
+      const config = await loadConfig({ file: join(folder, 'toolgrant.toml'), env: {} })
+      expect((await config.registration('acme')).client.privateKey?.key).toBe(pem)
+    }
+    const fromVariable = await clientOf([], { [variable('PRIVATE_KEY')]: join(elsewhere, 'us.pem') })
+    expect(fromVariable.client.privateKey?.key).toBe(pem)
+    await rm(elsewhere, { recursive: true })
   })
 
   it('that others may read is warned about', async () => {

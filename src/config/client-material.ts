@@ -1,8 +1,8 @@
 // What a client proves itself with besides a secret: a private key and a TLS certificate, from files or as they stand.
 // RFC 7523 section 2.2 (client assertions), RFC 8705 section 2 (certificates).
-import { readFile } from 'node:fs/promises'
+import { readFile, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
 import type { Client, ClientKey } from '../oauth/index.ts'
 import { certificateFetch } from './certificate-fetch.ts'
@@ -16,6 +16,8 @@ export interface MaterialSource {
   env: Environment
   /** What relative paths in the environment start at. */
   cwd: string
+  /** Whether the configuration file was named, not found. */
+  named: boolean
   providerId: string
   /** Hears of a key file that others may read. */
   warn: (message: string) => void
@@ -109,6 +111,7 @@ async function textOrFile(source: MaterialSource, key: string): Promise<string |
   const text = plainText(source, key)
   if (text === undefined || /^(-----BEGIN |\{)/.test(text)) return text?.replaceAll('\\n', '\n')
   const path = pathOf(source, key, text)
+  await assertMayName(source, key, path)
   const isSecret = key === 'private_key' || key === 'certificate_key'
   if (isSecret && (await readableByOthers(path)))
     source.warn(`${path} can be read by other users of this machine. Run: chmod 600 ${path}`)
@@ -125,6 +128,25 @@ function pathOf({ settings, env, cwd, providerId }: MaterialSource, key: string,
   if (text.startsWith('~/')) return join(homedir(), text.slice(2))
   const fromVariable = readVariable(env, clientVariableNames(providerId, key)) !== undefined
   return (fromVariable ? undefined : settings.path('auth', providerId, key)) ?? resolve(cwd, text)
+}
+
+/**
+ * A file that was only found, as in a folder that somebody else filled, may name files of its own folder and no other:
+ * it also says where what they sign is sent.
+ */
+async function assertMayName(source: MaterialSource, key: string, path: string): Promise<void> {
+  const { settings, env, named, providerId } = source
+  const file = settings.fileOf('auth', providerId, key)
+  if (named || file === undefined || readVariable(env, clientVariableNames(providerId, key)) !== undefined)
+    return
+  const [folder, real] = await Promise.all([realpath(dirname(file)), realpath(path).catch(() => undefined)])
+  // One that is not there is reported by whoever reads it.
+  if (real === undefined || real.startsWith(folder.endsWith(sep) ? folder : folder + sep)) return
+  throw problem(
+    source,
+    key,
+    'names a file outside the folder of this one. A file that was found may not do that: name it with TOOLGRANT_CONFIG (or --config)',
+  )
 }
 
 function problem(source: MaterialSource, key: string, what: string): ConfigurationError {

@@ -257,8 +257,8 @@ export class Config implements RegistrationSource {
     const { settings, env, warn } = this.#parts
     const provider = await this.provider(providerId)
     for (const message of unreadClientKeys(settings, provider)) warn(message)
-    const { cwd } = this.#parts
-    const client = await readClient({ settings, env, cwd, warn }, provider)
+    const { cwd, named } = this.#parts
+    const client = await readClient({ settings, env, cwd, named, warn }, provider)
     if (client) return { provider, client }
     const message = missingClientMessage({
       provider,
