@@ -27,7 +27,7 @@ export function makeDocument(
   privateKey: ClientKey | undefined,
 ): { document: ClientMetadataDocument; client: Client } {
   const problem = clientIdProblem(clientId)
-  if (problem !== undefined) throw argumentError(`${quote(clientId)} cannot be a client id: ${problem}.`)
+  if (problem !== undefined) throw argumentError(`${shown(clientId)} cannot be a client id: ${problem}.`)
   const tokenEndpointAuthMethod =
     metadata.tokenEndpointAuthMethod ?? (privateKey === undefined ? 'none' : 'private_key_jwt')
   const document = { ...wireMetadata({ ...metadata, tokenEndpointAuthMethod }), client_id: clientId }
@@ -77,6 +77,14 @@ function clientIdProblem(clientId: string): string | undefined {
   return url.href === clientId ? undefined : `it is spelled otherwise by URL parsers: ${quote(url.href)}`
 }
 
+/** A URL for messages, without the user name and password that should not be in it. */
+function shown(url: string): string {
+  const { username, password, host } = URL.canParse(url)
+    ? new URL(url)
+    : { username: '', password: '', host: '' }
+  return quote(username === '' && password === '' ? url : host)
+}
+
 function documentProblem(document: Readonly<Record<string, unknown>>, clientId: string): string | undefined {
   if (document['client_id'] !== clientId) return 'speaks for another client_id than its own URL'
   if (document['client_secret'] !== undefined) return 'holds a client_secret, for everybody to read'
@@ -92,6 +100,6 @@ function documentProblem(document: Readonly<Record<string, unknown>>, clientId: 
 function unusable(clientId: string, problem: string): ConfigurationError {
   return new ConfigurationError(
     'discovery_failed',
-    `The client-id metadata document ${quote(clientId)} ${problem}. Providers would not take it.`,
+    `The client-id metadata document ${shown(clientId)} ${problem}. Providers would not take it.`,
   )
 }

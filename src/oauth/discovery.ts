@@ -8,7 +8,7 @@ import { assertMetadataUrl } from './metadata-url.ts'
 import { isTransient } from './refresh-failure.ts'
 import type { RequestOptions } from './request-options.ts'
 import { retryAfter } from './response-reader.ts'
-import { assertSecureUrl } from './secure-url.ts'
+import { assertNoUserInfo, assertSecureUrl } from './secure-url.ts'
 import { type Answer, exchange } from './transport.ts'
 import { waitFor } from './wait.ts'
 
@@ -84,6 +84,7 @@ const caches = new WeakMap<typeof fetch, Map<string, CacheEntry>>()
  */
 export async function discover(issuer: string, options: RequestOptions = {}): Promise<IssuerMetadata> {
   assertSecureUrl(issuer, options)
+  assertNoUserInfo('The issuer', issuer)
   const now = (options.now ?? Date.now)()
   const cache = cacheOf(options.fetch ?? globalThis.fetch)
   const key = `${options.allowInsecureRequests === true} ${issuer}`

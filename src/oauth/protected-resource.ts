@@ -7,7 +7,7 @@ import { sameIssuer } from './issuer.ts'
 import { assertMetadataUrl } from './metadata-url.ts'
 import { isTransient } from './refresh-failure.ts'
 import type { RequestOptions } from './request-options.ts'
-import { assertSecureUrl } from './secure-url.ts'
+import { assertNoUserInfo, assertSecureUrl } from './secure-url.ts'
 import { exchange } from './transport.ts'
 
 /** Options of `discoverProtectedResource`. */
@@ -49,6 +49,7 @@ export async function readProtectedResource(
   options: ProtectedResourceOptions,
 ): Promise<ProtectedResource> {
   assertSecureUrl(called, options)
+  assertNoUserInfo('The URL of the API', called)
   const failures: unknown[] = []
   for (const place of placesFor(called, options)) {
     try {

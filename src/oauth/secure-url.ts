@@ -25,3 +25,18 @@ export function assertSecureUrl(
     `${quote(`${protocol}//${hostname}`)} is not safe for secrets: use https. http is accepted on loopback only; a test network needs allowInsecureRequests.`,
   )
 }
+
+/**
+ * Refuses a URL with a user name or password in it, before a message quotes it.
+ *
+ * @param what how the message speaks of it: `The issuer`.
+ * @throws {ConfigurationError} `discovery_failed`.
+ */
+export function assertNoUserInfo(what: string, url: string): void {
+  const { username, password, host } = new URL(url)
+  if (username !== '' || password !== '')
+    throw new ConfigurationError(
+      'discovery_failed',
+      `${what} (${quote(host)}) holds a user name or password. Take it out.`,
+    )
+}
