@@ -58,6 +58,7 @@ export const descriptionFields = [
     'developer_message',
     'error_reason',
     'error_desc',
+    'err',
     'response',
   ],
 ] as const

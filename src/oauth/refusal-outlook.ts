@@ -24,8 +24,12 @@ const deadToken = [
   new RegExp(`\\b(?:${bad})\\b[^.]{0,40}\\brefresh[ _-]?token`),
   /^value passed for the token was invalid/, // X
   /\bsession (?:has (?:been )?|is )?(?:expired|invalidated)/, // Facebook
-  /^token expired\b/, // Firebase
+  /^(?:invalid token|token expired)\b/, // Zoom, Firebase
 ]
+
+/** The grant itself, in words (Basecamp). */
+const deadGrant =
+  /\b(?:authorization|grant|consent) (?:has |is |was )?(?:been )?(?:expired|revoked|withdrawn)/
 
 /** An authorization code or device code that the provider does not take, in words. */
 const deadCode = [
@@ -42,7 +46,7 @@ export function outlookOf(refusal: Refusal, body: JsonObject, request: string): 
   const text = said.toLowerCase().replaceAll('_', ' ').trim()
   if (saysTransient(body) || passing.some((pattern) => pattern.test(text))) return 'passing'
   if (aboutUs.test(refusal.error) || /\bmissing\b|\bis required\b/.test(text)) return undefined
-  const patterns = request === 'refresh_token' ? deadToken : deadCode
+  const patterns = [deadGrant, ...(request === 'refresh_token' ? deadToken : deadCode)]
   return namesGrant(body, request) || patterns.some((pattern) => pattern.test(text)) ? 'dead' : undefined
 }
 

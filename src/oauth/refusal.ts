@@ -73,17 +73,20 @@ function innerObjects(body: JsonObject): JsonObject[] {
 }
 
 /**
- * A refusal where no token is to be had: an answer to a revocation. A code above 299 in a success is one, as it is from
- * those who answer everything with 200; a message alone is not.
+ * A refusal where no token is expected at the top: in an answer to a revocation, or around a nested token. A code above
+ * 299 in a success is one, as it is from those who answer everything with 200; a message alone is not.
  */
 export function codedRefusal(body: JsonObject): Refusal | undefined {
   const strict = strictRefusal(body)
   if (strict !== undefined) return tellingMore(strict, body)
   const codes = ['code', 'status', 'status_code'].map((name) => numberIn(body, name) ?? 0)
-  return codes.some((code) => code > 299) && textOf(body, descriptionFields) !== undefined
-    ? codeAndText(body)
-    : undefined
+  const description = textOf(body, descriptionFields)
+  const isFailed = codes.some((code) => code > 299) && !saysWell.test(description ?? 'ok')
+  return isFailed ? codeAndText(body) : undefined
 }
+
+/** `{ "code": 10000, "msg": "Success" }`: whose codes of success begin elsewhere say so in words. */
+const saysWell = /^(?:ok\b|succe|done|token (?:revoked|issued)|成功|操作成功|请求成功)/i
 
 function codeAndText(body: JsonObject): Refusal | undefined {
   const description = textOf(body, descriptionFields)
@@ -119,7 +122,7 @@ function fromErrorField(value: unknown, description: string | undefined): Refusa
 function fromErrorObject(value: JsonObject, beside: string | undefined): Refusal | undefined {
   const said = Object.values(value).filter((one) => !isNothing(one))
   if (said.length === 0) return undefined
-  const inner = ['detail', 'details', 'error', 'errors']
+  const inner = ['detail', 'details', 'error', 'errors', 'extensions']
     .map((name) => memberValue(value, name))
     .flatMap((one) => (Array.isArray(one) ? one.slice(0, 1) : [one]))
     .find(isObject)

@@ -59,9 +59,10 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
   if (body === undefined) throwWithoutBody(answer, context, shapeOf(answer.text))
   const place = placeOfTokens(body.members, provider)
   // Without a token, whatever says most about the failure counts; beside one, only what certainly is one.
-  if (isPresent(place.access?.value))
+  if (isPresent(place.access?.value)) {
     for (const object of place.chain) throwIfRefused(answer, context, strictRefusal(object), body.members)
-  else {
+    if (place.path !== undefined) throwIfRefused(answer, context, codedRefusal(body.members), body.members)
+  } else {
     const refusal = strictRefusal(body.members) && looseRefusal(body.members)
     throwIfRefused(answer, context, refusal, body.members)
   }

@@ -35,7 +35,8 @@ const millisecondFields = ['expires_in_ms', 'expires_in_millis', 'expires_in_mil
 const instantFields = ['expires_at', 'expires_on', 'expires', 'expire', 'expiry', 'expiration', 'not_after']
 
 /** Whatever else says in its name that something ends, and not something else than the access token. */
-const otherInstant = /^(?:at|access)?(?:token)?(?:expir(?:y|e|es|ed|ation)[a-z]*|validuntil|validto)$/
+const otherInstant =
+  /^(?:at|access)?(?:token)?(?:expir(?:y|e|es|ed|ation)(?:at|on|in|time|date|stamp|utc|ts|epoch|unix|sec|seconds)*|valid(?:until|to))$/
 
 /** What the reader knows of the answer besides its members. */
 export interface LifetimeHints {
@@ -158,7 +159,9 @@ function dateOf(value: unknown): Read | undefined {
 
 function validDate(text: string): Read | undefined {
   const end = Date.parse(text)
-  return Number.isNaN(end) ? undefined : { end, unit: 'iso8601' }
+  if (Number.isNaN(end)) return undefined
+  // No token ended that long ago: it is the zero of somebody's dates (Go: year 1).
+  return end < yearMs ? { end: null, unit: 'never' } : { end, unit: 'iso8601' }
 }
 
 function clamped(milliseconds: number): number {

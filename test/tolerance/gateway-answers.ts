@@ -300,4 +300,21 @@ export const gatewayAnswers: readonly Case[] = [
     '{"timestamp":"2026-03-01T12:00:00Z","status":404,"error":"Not Found","path":"/oauth/tokn"}',
     refused(404, 'Not Found', undefined, 'ours'),
   ],
+  [
+    'a message of trouble around a token',
+    '{"code":40001,"message":"not signed in","data":{"access_token":"b"}}',
+    refused(200, '40001', 'not signed in', 'ours'),
+  ],
+  ['a code of success that begins elsewhere', `{"code":10000,"msg":"Success","data":${good}}`, hour],
+  [
+    'the zero of dates in Go',
+    '{"access_token":"a","token_type":"Bearer","expiry":"0001-01-01T00:00:00Z"}',
+    tokens('a'),
+  ],
+  ['a number of days is not read', '{"access_token":"a","expires_in_days":30}', tokens('a')],
+  [
+    'an error of GraphQL',
+    '{"data":null,"errors":[{"message":"Not signed in","extensions":{"code":"UNAUTHENTICATED"}}]}',
+    refused(200, 'UNAUTHENTICATED', 'Not signed in', 'ours'),
+  ],
 ]

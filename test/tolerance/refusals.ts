@@ -74,7 +74,7 @@ export const refusals: readonly Case[] = [
   [
     'Basecamp',
     '{"error":"authorization has expired or been revoked"}',
-    refused(400, 'authorization has expired or been revoked', undefined, 'ours'),
+    refused(400, 'authorization has expired or been revoked', undefined, 'dead'),
     { note: 'the code as it came' },
   ],
   [
