@@ -16,7 +16,15 @@ const provider = defineProvider({
   userTokenPath: 'authed_user',
   tokenFields: ['team.id', 'constructor', '__proto__.x'],
 })
-const context = { provider, request: 'refresh_token', secrets: ['canary-secret'], now: 0 }
+/** Nothing is known of it: the reader has to find out by itself. */
+const bare = defineProvider({
+  id: 'bare',
+  authorizationUrl: 'https://as.example/authorize',
+  tokenUrl: 'https://as.example/token',
+})
+const contexts = [provider, bare].map((one) => ({
+  ...{ provider: one, request: 'refresh_token', secrets: ['canary-secret'], now: 0 },
+}))
 const options = { numRuns: 400, seed: 1 }
 
 const names = fc.constantFrom(
@@ -70,7 +78,8 @@ const texts = fc.oneof(
 
 describe('any answer', () => {
   it('is a usable token or a typed error without the secrets of the request', () => {
-    const property = fc.property(texts, fc.constantFrom(200, 201, 204, 400, 401, 500), (text, status) => {
+    const statuses = fc.constantFrom(200, 201, 204, 400, 401, 500)
+    const property = fc.property(texts, statuses, fc.constantFrom(...contexts), (text, status, context) => {
       const answer = { status, headers: new Headers(), text }
       try {
         throwIfNotSuccess(answer, context)
@@ -91,6 +100,49 @@ describe('any answer', () => {
     })
     fc.assert(property, options)
     expect(Object.keys(Object.prototype)).toEqual([])
+  })
+})
+
+describe('any answer with an error in it', () => {
+  const codes = fc.constantFrom('invalid_grant', 'x', '190', 'Bad credentials')
+  const errors = fc.oneof(
+    codes.map((error) => ({ error })),
+    codes.map((type) => ({ error: { type } })),
+    codes.map((code) => ({ errors: [{ code }] })),
+    fc.integer({ min: 1, max: 199 }).map((errcode) => ({ errcode })),
+    fc.constant({ ok: false }),
+    fc.constant({ success: 'false' }),
+  )
+  const wrap = fc.constantFrom(
+    (text: string) => text,
+    (text: string) => `callback(${text});`,
+    (text: string) => `)]}'\n${text}`,
+    (text: string) => `[${text}]`,
+    (text: string) => `${text}\n{"access_token":"late"}`,
+    (text: string) => JSON.stringify(text),
+  )
+
+  it('is no token, wherever a token stands beside it, and whatever is around it', () => {
+    const good = { access_token: 'a', token_type: 'Bearer' }
+    const placed = fc.constantFrom<object>(
+      good,
+      { data: good },
+      { authed_user: good },
+      { result: { token: good } },
+    )
+    const property = fc.property(
+      errors,
+      placed,
+      wrap,
+      fc.constantFrom(...contexts),
+      (error, tokens, around, context) => {
+        const text = around(JSON.stringify({ ...tokens, ...error }))
+        expect(() => readTokenAnswer({ status: 200, headers: new Headers(), text }, context)).toThrow(
+          ToolgrantError,
+        )
+      },
+    )
+    fc.assert(property, options)
   })
 })
 
