@@ -212,3 +212,68 @@ function signaturesIn(sent: readonly string[]): string[] {
     [...text.matchAll(/eyJ[\w-]+\.[\w-]+\.([\w-]{20,})/g)].map(([, signature = '']) => signature),
   )
 }
+
+describe('R22 P59 what is kept shows no secret when it is logged', () => {
+  const answering = (body: unknown): { fetch: typeof fetch } => ({
+    fetch: async () => Response.json(body, { status: 200 }),
+  })
+  const device = { device_code: canary('device'), user_code: 'AB', verification_uri: at('d'), expires_in: 60 }
+  const registered = {
+    client_id: 'c',
+    client_secret: canary('issued'),
+    registration_client_uri: at('register/2'),
+    registration_access_token: visible('management'),
+  }
+  const kept: [name: string, make: () => unknown][] = [
+    ['a client', () => oauth.hideClientSecret({ ...us, privateKey: { key: { ...key, d: canary('d') } } })],
+    [
+      'tokens with a key and a password to repeat',
+      () =>
+        new oauth.TokenSet({
+          accessToken: visible('access'),
+          dpopKey: { ...key, d: canary('d') },
+          renewal: { grant: 'password', parameters: { ...ada } },
+        }),
+    ],
+    [
+      'an authorization under way',
+      () =>
+        oauth.pendingAuthorization({
+          version: 1,
+          ...{
+            provider: 'acme',
+            clientId: 'c',
+            redirectUri: at('cb'),
+            scopes: [],
+            createdAt: 0,
+            expiresAt: 1,
+          },
+          ...{ state: canary('state'), codeVerifier: canary('verifier'), nonce: canary('nonce') },
+          dpopKey: { ...key, d: canary('d') },
+        }),
+    ],
+    ['a device authorization', () => oauth.deviceAuthorization(acme, us, answering(device))],
+    [
+      'a CIBA request',
+      () =>
+        oauth.backchannelAuthentication(
+          acme,
+          us,
+          { loginHint: 'ada' },
+          answering({ auth_req_id: visible('request'), expires_in: 60 }),
+        ),
+    ],
+    [
+      'a registration',
+      () =>
+        oauth.registerClient(acme, { redirectUris: ['https://app.example/callback'] }, answering(registered)),
+    ],
+  ]
+
+  it.each(kept)('%s', async (_, make) => {
+    const value = await make()
+    expect(value).toBeTypeOf('object')
+    for (const shown of [inspect(value), inspect({ value }, { depth: null }), inspect([value], { depth: 9 })])
+      expect(shown).not.toContain('canary')
+  })
+})
