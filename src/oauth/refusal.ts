@@ -62,6 +62,13 @@ function isWordForError({ error, description }: Refusal): boolean {
   return saysNothing && (error === 'error' || /^[45]\d\d$/.test(error))
 }
 
+/** Members of an answer that speak for all of it: an error in one of them is an error, whatever stands beside it. */
+export function speakersOf(body: JsonObject): JsonObject[] {
+  return ['meta', 'status', 'header', 'base_resp', 'error_info']
+    .map((name) => memberValue(body, name))
+    .filter(isObject)
+}
+
 /** What may hold the error: members of well-known names, and envelopes (`alipay_system_oauth_token_response`). */
 function innerObjects(body: JsonObject): JsonObject[] {
   const envelopes = Object.keys(body).filter((name) => /_response$/.test(name))

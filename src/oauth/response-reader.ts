@@ -19,7 +19,7 @@ import type { Deviation } from './deviation.ts'
 import { isObject, type JsonObject, memberAt } from './json-object.ts'
 import { type Found, isPresent } from './member-names.ts'
 import { withoutSecrets } from './redaction.ts'
-import { codedRefusal, looseRefusal, strictRefusal } from './refusal.ts'
+import { codedRefusal, looseRefusal, speakersOf, strictRefusal } from './refusal.ts'
 import { endOfToken } from './token-lifetime.ts'
 import { type Find, finder, personPath, placeOfTokens, type TokenPlace } from './token-place.ts'
 import { isToken } from './token-set.ts'
@@ -60,7 +60,8 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
   const place = placeOfTokens(body.members, provider)
   // Without a token, whatever says most about the failure counts; beside one, only what certainly is one.
   if (isPresent(place.access?.value)) {
-    for (const object of place.chain) throwIfRefused(answer, context, strictRefusal(object), body.members)
+    for (const object of [...place.chain, ...speakersOf(body.members)])
+      throwIfRefused(answer, context, strictRefusal(object), body.members)
     if (place.path !== undefined) throwIfRefused(answer, context, codedRefusal(body.members), body.members)
   } else {
     const refusal = strictRefusal(body.members) && looseRefusal(body.members)

@@ -317,4 +317,14 @@ export const gatewayAnswers: readonly Case[] = [
     '{"data":null,"errors":[{"message":"Not signed in","extensions":{"code":"UNAUTHENTICATED"}}]}',
     refused(200, 'UNAUTHENTICATED', 'Not signed in', 'ours'),
   ],
+  [
+    'an error in the head, a token in the body',
+    `{"meta":{"code":400,"error_type":"OAuthException"},"data":${good}}`,
+    refused(200, 'OAuthException', undefined, 'ours'),
+  ],
+  [
+    'all well in the head',
+    `{"meta":{"code":200},"status":{"error":false,"type":"success"},"data":${good}}`,
+    hour,
+  ],
 ]
