@@ -403,8 +403,11 @@ export interface TokenEndpointFailure {
   error: string
   /** The provider's description. Untrusted text, secrets of the request already removed. */
   errorDescription?: string
-  /** Which request was refused. */
-  request: 'authorization_code' | 'refresh_token' | 'revocation' | 'introspection' | 'device_code' | string
+  /**
+   * Which request was refused: the grant type of a token request, or `revocation`, `introspection`, `userinfo`,
+   * `device_authorization`, `backchannel_authentication`, `pushed_authorization`, `registration`, `session_token`.
+   */
+  request: string
   /** Seconds from `Retry-After`, when the provider sent one. */
   retryAfterSeconds?: number
   /** What the provider's sentence says where its code does not: the grant is `dead`, or the trouble is `passing`. */
