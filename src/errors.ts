@@ -359,8 +359,8 @@ export class AuthorizationRequiredError extends ToolgrantError {
   }
 }
 
-/** A person's no: RFC 6749 section 4.1.2.1, and LinkedIn's words for it. */
-const saysNo = /^(?:access_denied|user_cancelled_(?:login|authorize))$/
+/** A person's no: RFC 6749 section 4.1.2.1, and what LinkedIn, Apple and others call it. */
+const saysNo = /^(?:access_denied|user_denied|consent_declined|user_cancell?ed(?:_login|_authorize)?)$/
 
 /** The person, or the provider, refused. Asking again at once is not polite; tell the person. RFC 6749 section 4.1.2.1. */
 export class AuthorizationDeniedError extends ToolgrantError {
