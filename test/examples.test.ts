@@ -56,6 +56,12 @@ const says: Record<string, RegExp[]> = {
   'client-credentials': [/refresh token: undefined/, /\{ 200 \} requests: \{ client_credentials: 3 \}/],
   device: [/type [B-Z]{4}-[B-Z]{4}/, /granted: \[ 'read' \]/, /"access_denied"/],
   'jwt-bearer': [/acting for ada@acme\.example .*: 2/],
+  'odd-provider': [
+    /^understood: \[ 'read', 'write' \] for 1\.0 hours$/m,
+    /^ {2}nested {2}data$/m,
+    /^left to tell: 0$/m,
+    /^invalid_grant with HTTP 200; dead: true$/m,
+  ],
   'password-legacy': [/password kept: false/, /renewed: true/, /"invalid_grant"/],
   'token-exchange': [/token-type:access_token/, /front-desk acts for ada/, /the API answers 200/],
   'session-refresh': [/by hand: ada/, /by itself: .*'ada'.* with 1 refresh$/m, /by the vault: ada/],
