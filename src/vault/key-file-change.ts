@@ -2,7 +2,7 @@
 // not ours in it, such as comments, stays. [Node, loaded at first use]
 import { KeyError } from '../errors.ts'
 import { SealingKey } from '../seal.ts'
-import { flushFolder } from './key-file.ts'
+import { flushFolder } from './key-file-content.ts'
 
 /** The text of a key file. */
 export class KeyFileText {

@@ -1,11 +1,6 @@
 // The vault's key in a file that only its owner can read. [Node, loaded at first use]
-import { KeyError } from '../errors.ts'
-import { generateKey, SealingKey } from '../seal.ts'
+// Who asks for it, or changes it, loads the rest.
 import type { KeyProvider } from './keys.ts'
-
-const header = `# The key of a toolgrant vault. Whoever has it and the vault can read the tokens in it.
-# Back it up, apart from the vault: without it the vault cannot be opened.
-`
 
 /**
  * Keeps keys in a file of mode 0600, one key a line, the first of which seals a new vault. It is made, with its folder
@@ -17,20 +12,16 @@ const header = `# The key of a toolgrant vault. Whoever has it and the vault can
 export function keyFile(path: string): KeyProvider {
   return {
     place: `the key file ${path}`,
-    load: () => readKeys(path),
-    async create() {
-      await writeKey(path)
-      const [key] = await readKeys(path)
-      if (key === undefined) throw unavailable(path, 'it was removed while it was made')
-      return key
-    },
+    load: async () => (await content()).readKeys(path),
+    create: async () => (await content()).makeKey(path),
     async keep(text) {
+      const { SealingKey } = await import('../seal.ts')
       const { changeKeyFile } = await import('./key-file-change.ts')
       await changeKeyFile(path, (file) => file.with(SealingKey.parse(text).id, text))
       return undefined
     },
     async remove(keyId) {
-      const before = await readKeys(path)
+      const before = await (await content()).readKeys(path)
       if (!before.some(({ id }) => id === keyId)) return false
       const { changeKeyFile } = await import('./key-file-change.ts')
       await changeKeyFile(path, (file) => file.without(keyId))
@@ -39,107 +30,6 @@ export function keyFile(path: string): KeyProvider {
   }
 }
 
-async function readKeys(path: string): Promise<SealingKey[]> {
-  for (let attempt = 1; ; attempt++) {
-    const text = await readPrivately(path)
-    if (text === undefined) return []
-    const lines = text.split('\n').filter((line) => !/^(#|$)/.test(line.trim()))
-    if (lines.length > 0) return lines.map((line) => SealingKey.parse(line, `The key file ${path}`))
-    // Another process is writing it, on a file system that cannot link.
-    if (attempt === 20)
-      throw new KeyError('key_invalid', `The key file ${path} is empty. Restore it from a backup.`)
-    await new Promise((resolve) => setTimeout(resolve, 15))
-  }
-}
-
-async function readPrivately(path: string): Promise<string | undefined> {
-  const file = await files()
-    .open(path, 'r')
-    .catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return undefined
-      throw unavailable(path, codeOf(error), error)
-    })
-  if (file === undefined) return undefined
-  try {
-    const { mode } = await file.stat()
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) throw tooOpen(path, mode)
-    return await file.readFile('utf8')
-  } catch (error) {
-    throw error instanceof KeyError ? error : unavailable(path, codeOf(error), error)
-  } finally {
-    await file.close()
-  }
-}
-
-function tooOpen(path: string, mode: number): KeyError {
-  const shown = (mode & 0o777).toString(8).padStart(4, '0')
-  return new KeyError(
-    'key_invalid',
-    `The key file ${path} can be read by other users (mode ${shown}). Run: chmod 600 ${path} (and if somebody may have read it, connect again under a new key)`,
-  )
-}
-
-/** Complete or not at all, and never over an existing file: written beside it, flushed, then linked into place. */
-async function writeKey(path: string): Promise<void> {
-  const { mkdir, unlink } = files()
-  const folder = process.getBuiltinModule('node:path').dirname(path)
-  const beside = `${path}.${globalThis.crypto.randomUUID()}`
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    await writeFlushed(beside)
-    await putInPlace(beside, path)
-    await flushFolder(folder)
-  } catch (error) {
-    throw unavailable(path, codeOf(error), error)
-  } finally {
-    await unlink(beside).catch(() => {})
-  }
-}
-
-async function writeFlushed(path: string): Promise<void> {
-  const file = await files().open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(`${header}${generateKey()}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function putInPlace(from: string, to: string): Promise<void> {
-  try {
-    await files().link(from, to)
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error))) throw error
-    // No hard links here: create exclusively; a reader waits for the content.
-    await writeFlushed(to).catch((again: unknown) => {
-      if (codeOf(again) !== 'EEXIST') throw again
-    })
-  }
-}
-
-/** Makes the new name itself durable, where the system lets a folder be opened. */
-export async function flushFolder(path: string): Promise<void> {
-  const folder = await files()
-    .open(path, 'r')
-    .catch(() => undefined)
-  await folder?.sync().catch(() => {})
-  await folder?.close()
-}
-
-function files() {
-  return process.getBuiltinModule('node:fs/promises')
-}
-
-function unavailable(path: string, reason: string, cause?: unknown): KeyError {
-  return new KeyError(
-    'key_unavailable',
-    `The key file ${path} cannot be used (${reason}). Give this user access to it, or set TOOLGRANT_KEY instead.`,
-    { cause },
-  )
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
+function content() {
+  return import('./key-file-content.ts')
 }
