@@ -1005,3 +1005,79 @@ describe('R16 an answer to a revocation', () => {
     )
   })
 })
+
+describe('deviations of an answer', () => {
+  const found = (body: unknown, given: Given = {}) =>
+    read(body, { headers: { 'content-type': 'application/json; charset=utf-8' }, ...given }).deviations
+  const bearer = { ...minimal, token_type: 'Bearer' }
+
+  it('are none in an answer as the RFC wants it', () => {
+    expect(
+      found({ ...bearer, expires_in: 3600, refresh_token: 'r', scope: 'read write', id_token: 'e.y.J' }),
+    ).toEqual([])
+    expect(found(bearer, { headers: { 'content-type': 'application/vnd.acme+json' } })).toEqual([])
+    expect(found({ ...bearer, token_type: 'BEARER' })).toEqual([])
+  })
+
+  it.each<[string, unknown, object, Given?]>([
+    ['no content type', bearer, { code: 'content_type', found: 'none' }, { headers: {} }],
+    [
+      'another one',
+      bearer,
+      { code: 'content_type', found: 'text/html' },
+      { headers: { 'content-type': 'text/html' } },
+    ],
+    ['a form', 'access_token=a&token_type=Bearer', { code: 'form_encoded' }],
+    ['another status', bearer, { code: 'status', found: '201' }, { status: 201 }],
+    ['a guard', `for(;;);${JSON.stringify(bearer)}`, { code: 'wrapped' }],
+    ['nested', { data: bearer }, { code: 'nested', found: 'data', row: { tokenResponsePath: 'data' } }],
+    [
+      'renamed',
+      { accessToken: 'a', token_type: 'Bearer' },
+      {
+        code: 'renamed',
+        member: 'access_token',
+        found: 'accessToken',
+        row: { tokenResponseAliases: { access_token: 'accessToken' } },
+      },
+    ],
+    [
+      'text for a number',
+      { ...bearer, expires_in: '60' },
+      { code: 'wrong_type', member: 'expires_in', found: 'string' },
+    ],
+    ['a list of scopes', { ...bearer, scope: ['a'] }, { code: 'wrong_type', member: 'scope', found: 'list' }],
+    ['no type', minimal, { code: 'missing', member: 'token_type' }],
+    ['null', { ...bearer, scope: null }, { code: 'missing', member: 'scope', found: 'null' }],
+    [
+      'another type',
+      { ...minimal, token_type: 'bot' },
+      { code: 'token_type', member: 'token_type', found: 'bot' },
+    ],
+    ['commas', { ...bearer, scope: 'a,b' }, { code: 'scope_separator', member: 'scope', found: ',' }],
+    [
+      'an instant',
+      { ...bearer, expires_in: in1h / 1000 },
+      {
+        code: 'lifetime',
+        member: 'expires_in',
+        found: 'expires_in: epoch-seconds',
+        row: { expiresInUnit: 'epoch-seconds' },
+      },
+    ],
+    ['an error that is none', { ...bearer, error: null }, { code: 'error_member', found: 'error' }],
+  ])('%s', (_, body, expected, given) => {
+    expect(found(body, given)).toContainEqual(expected)
+  })
+
+  it('R22 quote no secret that a provider writes where a name or a type belongs', () => {
+    const secret = 'canary-token-1'
+    const shown = [
+      ...found({ access_token: secret, token_type: secret, scope: null, error: null }),
+      ...found({ [secret]: { access_token: secret, token_type: 'x' } }),
+      ...found(bearer, { headers: { 'content-type': 'text/canary-secret' }, secrets: ['canary-secret'] }),
+    ]
+    expect(shown.length).toBeGreaterThan(5)
+    expect(JSON.stringify(shown)).not.toContain('canary')
+  })
+})

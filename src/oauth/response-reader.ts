@@ -85,7 +85,11 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
     scopes: granted?.scopes,
     extra: { ...pick(body.members, place.tokens, provider.tokenFields ?? []), ...person },
     raw: body.members,
-    deviations: deviationsOf(answer, { body, place, find, lifetime, granted }, provider),
+    deviations: deviationsOf(answer, { body, place, find, lifetime, granted }, provider, [
+      ...context.secrets,
+      ...tokensIn(body.members),
+      accessToken,
+    ]),
   }
 }
 
