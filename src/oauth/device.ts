@@ -120,7 +120,8 @@ function pageIn(body: JsonObject, names: readonly string[]): string | undefined 
   for (const name of names) {
     const value = body[name]
     if (typeof value !== 'string' || value.length > 2000 || !URL.canParse(value)) continue
-    const { protocol, hostname, href } = new URL(value)
+    const { protocol, hostname, href, username, password } = new URL(value)
+    if (username !== '' || password !== '') continue // https://known.example@elsewhere.example/
     if (protocol === 'https:' || (protocol === 'http:' && hostKind(hostname) === 'loopback')) return href
   }
   return undefined

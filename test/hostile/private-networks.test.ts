@@ -223,7 +223,7 @@ describe('an answer', () => {
   })
 
   it('of a device authorization may not send the person to another scheme', async () => {
-    for (const url of otherSchemes.filter((each) => !each.includes('@'))) {
+    for (const url of [...otherSchemes, 'https://as.example@evil.example/']) {
       const answer = { device_code: 'canary-answer', user_code: 'AB', verification_uri: url, expires_in: 60 }
       const { value, error } = await judged(url, () =>
         deviceAuthorization(provider, client, { fetch: documents({ '/device': answer }) }),
