@@ -1006,6 +1006,12 @@ describe('R16 an answer to a revocation', () => {
   })
 })
 
+it('a person with a code and a title is no refusal', () => {
+  const context = { provider: providerWith(), request: 'userinfo', secrets: [], now }
+  const person = { sub: 'u1', code: 4711, title: 'Engineer', status: 404 }
+  expect(() => throwIfNotSuccess(answerOf(person, {}), context)).not.toThrow()
+})
+
 describe('deviations of an answer', () => {
   const found = (body: unknown, given: Given = {}) =>
     read(body, { headers: { 'content-type': 'application/json; charset=utf-8' }, ...given }).deviations

@@ -96,7 +96,9 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
 /** Throws what the provider refused; returns when the answer is a success. For answers without a token (revocation). */
 export function throwIfNotSuccess(answer: Answer, context: ReadContext): void {
   const body = readBody(answer.text)?.members
-  if (body !== undefined) throwIfRefused(answer, context, codedRefusal(body), body)
+  // A person's record may have a code and a title; an answer to a revocation has nothing to say but how it went.
+  const refusalIn = context.request === 'revocation' ? codedRefusal : strictRefusal
+  if (body !== undefined) throwIfRefused(answer, context, refusalIn(body), body)
   if (isSuccess(answer)) return
   if (body === undefined) throwWithoutBody(answer, context, shapeOf(answer.text))
   throwFailure(answer, context, body, 'and no OAuth error')
