@@ -14,7 +14,7 @@ const server = await startAuthorizationServer({
     errors: 'in-200',
   },
 })
-const { authorizationUrl, tokenUrl } = server.provider() // the rest of its row would say how it is odd
+const { authorizationUrl = '', tokenUrl = '' } = server.provider() // the rest of its row would say how it is odd
 const odd = defineProvider({ id: 'odd', authorizationUrl, tokenUrl })
 
 const tokens = await authorize(odd, server.client(), {

@@ -29,7 +29,7 @@ const server = createServer(async (request, response) => {
   for await (const chunk of request) body += chunk
   const management = { registration_client_uri: `${origin}/c-1`, registration_access_token: 'management-1' }
   client1 = { ...JSON.parse(body), client_id: 'c-1', ...management }
-  answer(path === '/register' ? 201 : 200, client1)
+  return answer(path === '/register' ? 201 : 200, client1)
 })
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
