@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type Socket } from 'node:net'
+import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
@@ -53,6 +54,33 @@ describe('R6 one exchange', () => {
     const answer = await send()
     expect([answer.status, answer.headers.get('x-a'), answer.text]).toEqual([418, 'b', 'grün'])
     expect(server.requests).toMatchObject([{ method: 'POST', url: '/token', body: 'code=canary-code' }])
+  })
+
+  it.each<[string, (url: string) => Error]>([
+    ['Bun', (path) => Object.assign(new TypeError('Unable to connect.'), { code: 'ECONNREFUSED', path })],
+    ['Deno', (url) => new TypeError(`error sending request for url (${url})`, { cause: { code: 'X' } })],
+    [
+      'a proxy of the caller’s',
+      (url) => new Error('No.', { cause: new Error(decodeURIComponent(new URL(url).search)) }),
+    ],
+  ])('leaves out what the runtime says where that quotes a secret of the query: %s', async (_, failure) => {
+    const url = `${server.origin}/token?client_secret=canary%2B1&code=canary-code`
+    const refuse: typeof fetch = async () => Promise.reject(failure(url))
+    const error = await send({ fetch: refuse }, url).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(NetworkError)
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('canary')
+    const plain = await send({ fetch: refuse }).catch((thrown: Error) => thrown)
+    expect((plain as Error).cause).toBeInstanceOf(Error)
+  })
+
+  it('leaves the system’s word in place of what quotes a secret', async () => {
+    const refused = { code: 'ECONNREFUSED', path: `${server.origin}/token?code=canary` }
+    const refuse: typeof fetch = async () => Promise.reject(Object.assign(new TypeError('No.'), refused))
+    const error = await send({ fetch: refuse }, refused.path).catch((thrown: Error) => thrown)
+    expect(error).toMatchObject({
+      message: expect.stringContaining('(ECONNREFUSED)'),
+      cause: { code: 'ECONNREFUSED' },
+    })
   })
 
   it.each([301, 302, 303, 307, 308])(

@@ -9,6 +9,7 @@ import {
   TimeoutError,
   ToolgrantError,
 } from '../errors.ts'
+import { withoutQuery } from './quoted-url.ts'
 import { defaultTimeoutMs, maxAnswerBytes, type RequestOptions } from './request-options.ts'
 import { assertSecureUrl } from './secure-url.ts'
 import { systemWord } from './system-word.ts'
@@ -129,7 +130,9 @@ async function send(request: Exchange, signal: AbortSignal, options: RequestOpti
     if (cause instanceof ToolgrantError) throw cause // a `fetch` of ours that says why
     const host = hostOf(url)
     const peer = who === host ? host : `${who} (${host})`
-    throw new NetworkError(`The ${what} request to ${peer} got no answer${reasonOf(cause)}.`, { cause })
+    throw new NetworkError(`The ${what} request to ${peer} got no answer${reasonOf(cause)}.`, {
+      cause: withoutQuery(cause, url),
+    })
   }
   if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status > 399)) return response
   discard(response)
@@ -175,7 +178,7 @@ async function readBody(request: Exchange, response: Response, signal: AbortSign
 }
 
 async function nextChunk(
-  { who, what }: Exchange,
+  { who, what, url }: Exchange,
   response: Response,
   reader: ReadableStreamDefaultReader<Uint8Array>,
 ): Promise<ReadableStreamReadResult<Uint8Array>> {
@@ -185,7 +188,7 @@ async function nextChunk(
     throw new InvalidResponseError(
       'response_truncated',
       `The connection to ${who} broke in the middle of its answer to the ${what} request${reasonOf(cause)}. Its outcome is unknown; try again later.`,
-      { cause, status: response.status },
+      { cause: withoutQuery(cause, url), status: response.status },
     )
   }
 }
