@@ -166,4 +166,13 @@ describe('a complete row', () => {
     await resolveEndpoints(issuerOnly, { fetch })
     expect(asked()).toBe(1)
   })
+
+  it('is not asked again for what is resolved, whichever `fetch` it comes with (a vault has one for each refresh)', async () => {
+    const changed = { authorization_endpoint: undefined }
+    const [first, second] = [published(changed), published(changed)]
+    const resolved = await resolveEndpoints(issuerOnly, undefined, first)
+    expect(resolved.authorizationUrl).toBeUndefined()
+    expect(await resolveEndpoints(resolved, undefined, second, ['revocationUrl'])).toBe(resolved)
+    expect([first.asked(), second.asked()]).toEqual([1, 0])
+  })
 })

@@ -55,6 +55,7 @@ export async function resolveEndpoints(
   options: RequestOptions = {},
   needs: readonly (keyof Provider)[] = [],
 ): Promise<Provider> {
+  if (discovered.has(provider)) return provider
   const filled = resolveVariables(provider, client?.variables)
   const complete = filled.tokenUrl !== undefined && filled.authorizationUrl !== undefined
   const missing = needs.filter((member) => filled[member] === undefined)
@@ -62,7 +63,7 @@ export async function resolveEndpoints(
   const sender = { ...options, fetch: options.fetch ?? client?.fetch }
   if (complete) return { ...filled, ...(await published(filled.issuer, missing, sender)) }
   const found = await discover(filled.issuer, sender)
-  return {
+  const resolved = {
     ...providerFacts(found),
     ...pkceFrom(found.codeChallengeMethods),
     ...authMethodFrom(found.authMethods, client),
@@ -70,7 +71,12 @@ export async function resolveEndpoints(
     issuer: found.issuer,
     issParameterSupported: filled.issParameterSupported ?? found.issParameterSupported,
   }
+  discovered.add(resolved)
+  return resolved
 }
+
+/** What came of a discovery: its issuer has said all that it says, and is not asked again by another `fetch`. */
+const discovered = new WeakSet<Provider>()
 
 /** Some members of what an issuer publishes; none when it publishes nothing, which is no mistake of a complete row. */
 async function published(
