@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   type ScriptedAnswer,
@@ -42,6 +43,8 @@ describe('a pushed authorization request is taken', () => {
     ['with a lifetime in text', { status: 201, body: { ...good, expires_in: '90' } }, 90],
     ['without a lifetime', { status: 201, body: { request_uri: good.request_uri } }, undefined],
     ['with a lifetime that is none', { status: 201, body: { ...good, expires_in: -1 } }, undefined],
+    ['with a lifetime beyond all dates', { status: 201, body: { ...good, expires_in: 1e300 } }, undefined],
+    ['with such a one in text', { status: 201, body: { ...good, expires_in: '9e12' } }, undefined],
   ])('%s', async (_, answer, seconds) => {
     const { url, urlExpiresAt, pending } = await push(answer)
     expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
@@ -94,5 +97,17 @@ describe('a pushed authorization request is refused', () => {
     expect(error).toMatchObject({ request: 'pushed_authorization', error: 'invalid_request', status })
     expect(String(error)).not.toContain('canary')
     expect(server.requests).toHaveLength(1)
+  })
+
+  it('with an error that quotes a PKCE verifier which travels in the clear (plain)', async () => {
+    const refused = push({}, { pkce: 'plain-only' })
+    server.answer = ({ body }) => ({
+      status: 400,
+      body: { error: 'invalid_request', error_description: body },
+    })
+    const error = await refused.catch((thrown: unknown) => thrown)
+    const challenge = new URLSearchParams(server.requests[0]?.body).get('code_challenge')
+    expect(challenge).toMatch(/^[\w-]{43,}$/)
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain(challenge)
   })
 })

@@ -33,7 +33,7 @@ export async function pushAuthorization(
   const request = {
     name: 'pushed_authorization',
     endpoint: 'pushedAuthorizationUrl' as const,
-    secrets: [pending.state, pending.nonce, parameters.get('request') ?? undefined],
+    secrets: [pending.state, pending.nonce, pending.codeVerifier, parameters.get('request') ?? undefined],
     format: 'form' as const,
     dpopKey: pending.dpopKey,
     build: ({ library, server, client: us, authentication, options: callOptions }: LibraryCall) =>
@@ -53,6 +53,7 @@ function readPushed(answer: Answer, context: ReadContext): PushedAuthorization {
       { status: answer.status },
     )
   const seconds = typeof expiresIn === 'string' ? Number.parseFloat(expiresIn) : expiresIn
-  const known = typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0
+  // No more than a `Date` can hold.
+  const known = typeof seconds === 'number' && seconds > 0 && seconds < 1e9
   return { requestUri, expiresAt: known ? context.now + seconds * 1000 : undefined }
 }
