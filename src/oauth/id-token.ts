@@ -120,6 +120,8 @@ export async function assertFrontChannelIdToken(
   ] as const)
     if (beside !== undefined && parsed.claims[claim] === undefined)
       throw invalid(provider, `it has no ${claim}`)
+    else if (beside !== undefined && (await leftHalf(beside, parsed.alg)) === undefined)
+      throw invalid(provider, `nobody can check its ${claim}: no hash is defined for its algorithm`)
   const sender = { ...options, fetch: options.fetch ?? client.fetch }
   const state = isHmac(parsed.alg)
     ? await hmacStateOf(client, idToken, parsed.alg)
@@ -291,7 +293,7 @@ async function hashProblem(
 
 /** The left half of a hash, of the family that the signature uses. `undefined`: nobody has defined it for this algorithm. */
 async function leftHalf(text: string, alg: string): Promise<string | undefined> {
-  const bits = /^(?:Ed25519|EdDSA)$/.test(alg) ? '512' : /^[A-Z]{2}(256|384|512)$/.exec(alg)?.[1]
+  const bits = /^(?:Ed25519|EdDSA)$/.test(alg) ? '512' : /^[A-Z]{2}(256|384|512)K?$/.exec(alg)?.[1]
   if (bits === undefined) return undefined
   const digest = new Uint8Array(await crypto.subtle.digest(`SHA-${bits}`, new TextEncoder().encode(text)))
   const half = String.fromCharCode(...digest.subarray(0, digest.length / 2))
