@@ -231,8 +231,15 @@ export class Session {
   async #sendPlaced(token: string, target: string | Request, init: RequestInit = {}): Promise<Response> {
     const send = this.#send ?? globalThis.fetch
     const { url, init: whole } = await this.#partsWithForm(target, init)
-    const sendAuthorised = (to: string, request: RequestInit) =>
-      send(...place(this.#placement, token, to, request))
+    const sendAuthorised = async (to: string, request: RequestInit) => {
+      const [placed, parts] = place(this.#placement, token, to, request)
+      try {
+        return await send(placed, parts)
+      } catch (error) {
+        const { withoutQuery } = await import('./quoted-url.ts')
+        throw withoutQuery(error, placed)
+      }
+    }
     if ((whole.redirect ?? 'follow') === 'follow')
       return followRedirects(send, { url, init: whole, sendAuthorised, token })
     return sendAuthorised(url, whole)

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ScriptedServer, startScriptedServer } from '../../test/servers/scripted-http.ts'
 import { defineProvider, type ProviderFacts } from '../providers/index.ts'
@@ -54,6 +55,21 @@ describe('R19 the token travels as the provider wants it', () => {
     ])
     expect(api.requests[1]?.headers['x-a']).toBe('b')
     expect(api.requests.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined])
+  })
+
+  it('in the query, and not in what the runtime says of a request that failed (Bun names the URL)', async () => {
+    const provider = defineProvider({
+      ...{ id: 'acme', accessTokenQueryParam: 'oauth_token', apiBaseUrl: api.origin },
+      ...{ authorizationUrl: `${api.origin}/a`, tokenUrl: `${api.origin}/t` },
+    })
+    const refuse: typeof fetch = async (url) =>
+      Promise.reject(Object.assign(new TypeError('No.'), { code: 'ECONNREFUSED', path: String(url) }))
+    const error = await new Session(tokens, { provider, fetch: refuse }).fetch('/x').catch((it) => it)
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ECONNREFUSED' })
+    expect(inspect(error, { showHidden: true })).not.toContain('canary')
+    const stopped = new Error('Enough.')
+    const stop: typeof fetch = async () => Promise.reject(stopped)
+    await expect(new Session(tokens, { provider, fetch: stop }).fetch('/x')).rejects.toBe(stopped)
   })
 
   it('in a form body, over one that the caller put there (RFC 6750 section 2.2)', async () => {
