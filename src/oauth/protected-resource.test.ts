@@ -42,6 +42,11 @@ describe('an API says about itself', () => {
       certificateBoundTokens: true,
       authorizationDetailsTypes: ['payment'],
     })
+    const script = { resource, resource_documentation: 'javascript:alert(1)', resource_name: 7 }
+    expect(await discoverProtectedResource(resource, web({ [`${resource}${wellKnown}`]: script }))).toEqual({
+      resource,
+      authorizationServers: [],
+    })
     const bare = web({ [`${resource}${wellKnown}`]: { resource } })
     expect(await discoverProtectedResource(resource, bare)).toEqual({ resource, authorizationServers: [] })
   })

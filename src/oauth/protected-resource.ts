@@ -134,7 +134,7 @@ function toResource(
     scopes: texts(found['scopes_supported']),
     authorizationDetailsTypes: texts(found['authorization_details_types_supported']),
   }
-  const words = { name: found['resource_name'], documentationUrl: found['resource_documentation'] }
+  const words = { name: found['resource_name'], documentationUrl: pageIn(found['resource_documentation']) }
   return {
     resource,
     authorizationServers,
@@ -143,6 +143,11 @@ function toResource(
     ...(found['dpop_bound_access_tokens_required'] === true ? { dpopRequired: true } : {}),
     ...(found['tls_client_certificate_bound_access_tokens'] === true ? { certificateBoundTokens: true } : {}),
   }
+}
+
+/** A page that people may be sent to; any other scheme (`javascript:`) is left out. */
+function pageIn(value: unknown): string | undefined {
+  return typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value) ? value : undefined
 }
 
 function texts(value: unknown): readonly string[] | undefined {
