@@ -5,7 +5,7 @@ import type { Provider } from '../providers/index.ts'
 import { type Callback, callbackParameters, stateOf } from './callback-parameters.ts'
 import type { Client } from './client.ts'
 import { resolveEndpoints } from './endpoints.ts'
-import { sameIssuer } from './issuer.ts'
+import { isAtHostOf, sameIssuer } from './issuer.ts'
 import type { PendingAuthorization } from './pending-authorization.ts'
 import type { RequestOptions } from './request-options.ts'
 
@@ -245,17 +245,6 @@ function assertIssuer(parameters: URLSearchParams, pending: PendingAuthorization
       'issuer_mismatch',
       `The callback comes from the issuer ${quote(issuer)}, not from ${quote(pending.issuer)} (RFC 9207). It was not used. If that is the right one, set issuer in the provider.`,
     )
-}
-
-/**
- * An issuer that differs by tenant or region does so at its own host or below it. That it varies may be what its own
- * metadata say, and must not let another server's answer in (mix-up).
- */
-function isAtHostOf(issuer: string, home = ''): boolean {
-  if (!URL.canParse(issuer) || !URL.canParse(home)) return false
-  const [there, here] = [new URL(issuer), new URL(home)]
-  const below = there.hostname.endsWith(`.${here.hostname}`)
-  return there.protocol === here.protocol && (there.host === here.host || below)
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Client } from './client.ts'
 import type { Deviation } from './deviation.ts'
 import { resolveEndpoints } from './endpoints.ts'
 import type { KeptIdToken } from './grant.ts'
-import { isIssuerOf } from './issuer.ts'
+import { isAtHostOf, isIssuerOf } from './issuer.ts'
 import { keysAtHand } from './jwks.ts'
 import { defaultTimeoutMs, type RequestOptions } from './request-options.ts'
 import {
@@ -114,6 +114,8 @@ export async function assertFrontChannelIdToken(
       `${provider.id} sent an id_token through the browser, and its keys are not known. Set issuer and jwksUrl in the provider.`,
     )
   const parsed = await checkedClaims(resolved, client, idToken, expected, options)
+  if (resolved.issuerVaries === true && !isAtHostOf(String(parsed.claims['iss']), resolved.issuer))
+    throw invalid(provider, 'it is from another issuer')
   for (const [claim, beside] of [
     ['at_hash', expected.accessToken],
     ['c_hash', expected.code],

@@ -31,3 +31,14 @@ export function isIssuerOf(
   const path = new URL(issuer).pathname.replace(/^\/[^/]+/, () => `/${encodeURIComponent(tid)}`)
   return sameIssuer(iss, new URL(path, issuer).href)
 }
+
+/**
+ * An issuer that differs by tenant or region does so at its own host or below it. That it varies may be what its own
+ * metadata say, and must not let another server's answer in (mix-up).
+ */
+export function isAtHostOf(issuer: string, home = ''): boolean {
+  if (!URL.canParse(issuer) || !URL.canParse(home)) return false
+  const [there, here] = [new URL(issuer), new URL(home)]
+  const below = there.hostname.endsWith(`.${here.hostname}`)
+  return there.protocol === here.protocol && (there.host === here.host || below)
+}

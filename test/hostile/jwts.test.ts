@@ -184,6 +184,31 @@ describe.each(doors)('$name', (door) => {
   })
 })
 
+describe('an issuer that varies', () => {
+  it('varies at its own host when the id_token came through the browser (mix-up)', async () => {
+    const varying = { ...provider, issuerVaries: true }
+    const at = () => pending({ responseType: 'id_token token' })
+    for (const [iss, good] of [
+      ['https://honest.example/', false],
+      [`${issuer}/eu`, true],
+    ] as const) {
+      const claims = { ...idToken().claims, iss, at_hash: hash }
+      const answer = {
+        state,
+        access_token: accessToken,
+        token_type: 'Bearer',
+        id_token: signed({ header: header(), claims }),
+      }
+      const url = `https://app.example/callback#${new URLSearchParams(answer)}`
+      const { error } = await judged(iss, () =>
+        implicitGrant(varying, client, at(), url, { fetch: publishing() }),
+      )
+      if (good) expect(error).toBeUndefined()
+      else expect(error).toMatchObject({ code: 'id_token_invalid' })
+    }
+  })
+})
+
 describe('the secret of the client', () => {
   it('is no key of an id_token that came through the browser', async () => {
     const door = doors.find(({ name }) => name === 'the id_token of a fragment') as Door
