@@ -32,11 +32,13 @@ export function readBody(text: string): Body | undefined {
 }
 
 /**
- * Without byte order marks and white space. UTF-16 that was taken for UTF-8 has a null character beside every letter;
+ * Without byte order marks, white space and null characters behind it. UTF-16 that was taken for UTF-8 has a null character beside every letter;
  * nothing that an answer may hold has one.
  */
 function plainText(text: string): string {
-  const plain = text.replace(/^[\ufeff\ufffd]+/, '') // `trim` takes a byte order mark off too
+  let end = text.length
+  while (text[end - 1] === '\0') end -= 1
+  const plain = text.slice(0, end).replace(/^[\ufeff\ufffd]+/, '') // `trim` takes a byte order mark off too
   const utf16 = /^\0?[\t\n\r -~]\0[\t\n\r -~]\0?/.test(plain)
   return (utf16 ? plain.replaceAll('\0', '') : plain).trim()
 }

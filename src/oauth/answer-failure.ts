@@ -74,7 +74,7 @@ const saysNo =
 
 /** A short line that says no (Deezer: `wrong code`). A gateway's words for its own trouble are no refusal. */
 function plainRefusal({ status, text }: Answer): Refusal | undefined {
-  const line = text.trim()
+  const line = text.trim().replace(/^"([^"\\]*)"$/, '$1')
   if (status >= 500 || !/^\w[\w ,.;:!'()/-]{2,119}$/.test(line)) return undefined
   const isCode = /^[a-z]+(?:_[a-z]+)+$/.test(line)
   if (!isCode && !saysNo.test(line)) return undefined

@@ -160,7 +160,9 @@ function named(refusal: Refusal, body: JsonObject): Refusal {
 }
 
 function looseCode(body: JsonObject, described: boolean): string | undefined {
-  const code = firstCode(body, codeFields) ?? (described ? firstCode(body, weakCodeFields) : undefined)
+  const weak = firstCode(body, weakCodeFields)
+  const counts = described || /^[a-z]+(?:_[a-z]+)+$/.test(weak ?? '') // `{ "status": "invalid_grant" }`
+  const code = firstCode(body, codeFields) ?? (counts ? weak : undefined)
   return code ?? errorCode(numberIn(body, 'status') ?? numberIn(body, 'status_code'))
 }
 

@@ -122,9 +122,17 @@ function accessTokenIn(
   }
   const type = unusableType(find('token_type')?.value, context)
   if (type !== undefined) throw unusable(reasonOf(type, body), answer, context)
-  const text = typeof token === 'string' ? token.replace(/^ +| +$/g, '') : token
+  const text = typeof token === 'string' ? bareToken(token) : token
   if (isToken(text) && !isWordForNothing(text)) return text
   throw unusable('an access token that is empty or not a plain string', answer, context)
+}
+
+/** Without spaces around it, and without the scheme that a careless server puts before it. */
+function bareToken(token: string): string {
+  let [start, end] = [0, token.length]
+  while (token[start] === ' ') start += 1
+  while (end > start && token[end - 1] === ' ') end -= 1
+  return token.slice(start, end).replace(/^bearer +/i, '')
 }
 
 function reasonOf(type: string, body: JsonObject): string {

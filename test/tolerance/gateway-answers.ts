@@ -327,4 +327,23 @@ export const gatewayAnswers: readonly Case[] = [
     `{"meta":{"code":200},"status":{"error":false,"type":"success"},"data":${good}}`,
     hour,
   ],
+  ['a null character behind it', `${good}\0`, hour],
+  [
+    'a token with its scheme before it',
+    '{"access_token":"Bearer a","token_type":"Bearer","expires_in":3600}',
+    hour,
+    { note: 'the scheme is never part of a token: it has a space' },
+  ],
+  [
+    'a JSON text that is an error',
+    '"invalid_grant"',
+    refused(400, 'invalid_grant', undefined, 'dead'),
+    renewal,
+  ],
+  [
+    'a status that is an error',
+    '{"status":"invalid_grant"}',
+    refused(400, 'invalid_grant', undefined, 'dead'),
+    renewal,
+  ],
 ]
