@@ -24,43 +24,17 @@ export const weakCodeFields = ['name', 'status', 'type', 'id'] as const
 
 /** Codes inside an error object. Words before numbers: `{ "type": "OAuthException", "code": 190 }` is an OAuthException. */
 export const objectCodeFields = [
-  ...[
-    '.tag',
-    'error',
-    'error_type',
-    'type',
-    'code',
-    'error_code',
-    'status',
-    'error_id',
-    'errno',
-    'name',
-    'id',
-  ],
+  ...['.tag', 'error', 'error_type', 'type', 'code', 'error_code'],
+  ...['status', 'error_id', 'errno', 'name', 'id'],
 ] as const
 
 /** A sentence about it. */
 export const descriptionFields = [
-  ...[
-    'error_description',
-    'error_message',
-    'error_msg',
-    'errmsg',
-    'err_msg',
-    'error_summary',
-    'error_detail',
-  ],
+  ...['error_description', 'error_message', 'error_msg', 'errmsg', 'err_msg'],
+  ...['error_summary', 'error_detail'],
   ...['message', 'msg', 'detail', 'details', 'description', 'desc', 'reason', 'title', 'hint', 'sub_msg'],
-  ...[
-    'faultstring',
-    'err_tips',
-    'status_message',
-    'developer_message',
-    'error_reason',
-    'error_desc',
-    'err',
-    'response',
-  ],
+  ...['faultstring', 'err_tips', 'status_message', 'developer_message', 'error_reason', 'error_desc'],
+  ...['response', 'err'],
 ] as const
 
 /** Where an error may be nested, when there is no token. */

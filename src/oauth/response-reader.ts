@@ -19,7 +19,7 @@ import type { Deviation } from './deviation.ts'
 import { isObject, type JsonObject, memberAt } from './json-object.ts'
 import { type Found, isPresent } from './member-names.ts'
 import { withoutSecrets } from './redaction.ts'
-import { codedRefusal, looseRefusal, speakersOf, strictRefusal } from './refusal.ts'
+import { codedRefusal, looseRefusal, type Refusal, speakersOf, strictRefusal } from './refusal.ts'
 import { endOfToken } from './token-lifetime.ts'
 import { type Find, finder, personPath, placeOfTokens, type TokenPlace } from './token-place.ts'
 import { isToken } from './token-set.ts'
@@ -58,15 +58,7 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
   const body = readBody(answer.text)
   if (body === undefined) throwWithoutBody(answer, context, shapeOf(answer.text))
   const place = placeOfTokens(body.members, provider)
-  // Without a token, whatever says most about the failure counts; beside one, only what certainly is one.
-  if (isPresent(place.access?.value)) {
-    for (const object of [...place.chain, ...speakersOf(body.members)])
-      throwIfRefused(answer, context, strictRefusal(object), body.members)
-    if (place.path !== undefined) throwIfRefused(answer, context, codedRefusal(body.members), body.members)
-  } else {
-    const refusal = strictRefusal(body.members) && looseRefusal(body.members)
-    throwIfRefused(answer, context, refusal, body.members)
-  }
+  throwIfRefused(answer, context, refusalAround(body.members, place), body.members)
   if (!isSuccess(answer)) throwFailure(answer, context, body.members, 'and no OAuth error')
   const find = finder(body.members, place, provider)
   const accessToken = accessTokenIn(body.members, place.access, find, answer, context)
@@ -91,6 +83,16 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
       accessToken,
     ]),
   }
+}
+
+/** Without a token, what says most about the failure counts; beside one, only what certainly is a failure. */
+function refusalAround(body: JsonObject, { access, chain, path }: TokenPlace): Refusal | undefined {
+  if (!isPresent(access?.value)) return strictRefusal(body) && looseRefusal(body)
+  for (const object of [...chain, ...speakersOf(body)]) {
+    const refusal = strictRefusal(object)
+    if (refusal !== undefined) return refusal
+  }
+  return path === undefined ? undefined : codedRefusal(body)
 }
 
 /** Throws what the provider refused; returns when the answer is a success. For answers without a token (revocation). */
