@@ -3,10 +3,40 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InvalidResponseError, TimeoutError } from '../../src/errors.ts'
+import * as oauth from '../../src/oauth/index.ts'
 import { probeProvider, TokenSet } from '../../src/oauth/index.ts'
 import { answering, bareAnswers, corpus, shortCorpus } from './corpus.ts'
 import { judged } from './judge.ts'
 import { client, hostileOptions, operations, provider } from './operations.ts'
+
+/** Public names that read no answer, or do so through one of the operations, or have a file of their own here. */
+const others = [
+  ...['Session', 'implicitGrant', 'implicitUrl', 'callbackGrant', 'readCallback', 'callbackState'],
+  ...['canRevoke', 'endSessionUrl', 'resolveEndpoints', 'refreshingTokens', 'repeatingTokens', 'plainTokens'],
+  ...['TokenSet', 'answersInFragment', 'assertSecureUrl', 'clientMetadataDocument', 'generateCodeChallenge'],
+  ...[
+    'generateCodeVerifier',
+    'hideClientSecret',
+    'idTokenClaims',
+    'isGrantDead',
+    'isRenewable',
+    'isTransient',
+  ],
+  ...[
+    'leewayOf',
+    'mismatchedTokens',
+    'pendingAuthorization',
+    'randomState',
+    'refreshFailure',
+    'registeredClient',
+  ],
+  ...['registrations', 'renewsByClient', 'serviceKeyClient', 'systemWord', 'waitFor'],
+]
+
+it('every public function that reads an answer is tried', () => {
+  const tried = new Set([...operations.map(({ name }) => name.split(' ')[0]), ...others])
+  expect(Object.keys(oauth).filter((name) => !tried.has(name))).toEqual([])
+})
 
 it.each(operations.filter(({ accepted }) => accepted !== undefined))(
   '$name takes the answer that it is there for',
