@@ -4,11 +4,16 @@ import type { Output } from './output.ts'
 /** White modules around the code; the standard asks for four, and scanners take two. */
 const border = 2
 
+/** The bytes of the largest code (version 40, L). An address that a provider chose may be longer. */
+const longest = 2953
+
 /**
- * The lines of a QR code, or nothing where the terminal is too narrow for it (unless `forced`). Black on white whatever
- * the terminal's colours are; where colours are unwanted, drawn for a dark terminal.
+ * The lines of a QR code of an address (ASCII), or nothing where no code holds it, or the terminal is too narrow for it
+ * (unless `forced`). Black on white whatever the terminal's colours are; where colours are unwanted, drawn for a dark
+ * terminal.
  */
 export async function qrCodeLines(output: Output, text: string, forced: boolean): Promise<string[]> {
+  if (text.length > longest) return []
   const { encode } = await import('uqr')
   const { data, size } = encode(text, { ecc: 'L', border })
   if (!forced && (!output.isTerminal || output.columns < size)) return []
