@@ -90,7 +90,7 @@ describe.each(operations)('$name', ({ name, run, alike }) => {
         if (value instanceof TokenSet) {
           expect(value.accessToken).toMatch(/^[\x21-\x7e]+$/)
           expect(body).toContain(JSON.stringify(value.accessToken).slice(1, -1).slice(0, 8))
-          expect(JSON.stringify(value.deviations)).not.toMatch(/canary/)
+          expect(JSON.stringify(value.deviations)).not.toContain('a-token-0123456789')
         }
       },
     )
@@ -163,7 +163,7 @@ const leaves = fc.oneof(
       'https://as.example/x',
       'http://10.0.0.1/',
       'javascript:alert(1)',
-      'canary-answer',
+      'a-token-0123456789',
     ],
     ...[0, -1, 1e308, '', null, true, [], {}, 'Bearer', 'DPoP', 'authorization_pending', 'slow_down'],
   ),
