@@ -5,12 +5,13 @@ import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { inspect } from 'node:util'
 import { Agent, fetch as plainFetch } from 'undici'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { makeCertificates, type TestCertificates } from '../../test/servers/oidc-certificates.ts'
 import { NetworkError } from '../errors.ts'
 import { refreshTokenGrant, TokenSet } from '../oauth/index.ts'
 import { defineProvider } from '../providers/index.ts'
 import { type ClientCertificate, certificateFetch } from './certificate-fetch.ts'
+import { publicFetch } from './public-fetch.ts'
 
 interface Seen {
   method: string
@@ -94,6 +95,20 @@ describe('R4 certificateFetch', () => {
   it('sends nothing to a server of another authority, or of none that is known', async () => {
     for (const send of [ours({ ca: made.selfSigned.cert }), certificateFetch(made.client)])
       await expect(send(`${origin}/t`, { method: 'POST', body: 'canary' })).rejects.toThrow()
+    expect(seen).toEqual([])
+  })
+
+  it('checks the server’s certificate, whatever the environment says', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    try {
+      const sends = [ours({ ca: made.selfSigned.cert }), publicFetch({ except: ['127.0.0.1'] })]
+      for (const send of sends)
+        await expect(send(origin)).rejects.toMatchObject({
+          cause: { code: expect.stringMatching(/UNABLE_TO_VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/) },
+        })
+    } finally {
+      vi.unstubAllEnvs()
+    }
     expect(seen).toEqual([])
   })
 

@@ -19,7 +19,8 @@ type Undici = typeof undici
 
 /**
  * A `fetch` that presents a client certificate wherever the server asks for one. Put it on {@link Client.fetch}: then
- * token requests, and sessions over certificate-bound tokens, go out with it. Connections are kept for reuse.
+ * token requests, and sessions over certificate-bound tokens, go out with it. Connections are kept for reuse. The server's
+ * certificate is always checked, whatever `NODE_TLS_REJECT_UNAUTHORIZED` says.
  *
  * @throws {ConfigurationError} `config_invalid`: certificate and key do not belong together, or cannot be read. Neither
  *   is quoted.
@@ -33,9 +34,14 @@ export function certificateFetch(certificate: ClientCertificate): typeof fetch {
     ...(passphrase === undefined ? {} : { passphrase }),
   }
   assertUsable(connect)
+  // Said, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment does not unsay it: `ca` is the way to an own authority.
+  const checked = { ...connect, rejectUnauthorized: true }
   let loaded: Promise<{ library: Undici; dispatcher: undici.Agent }> | undefined
   return async (input, init) => {
-    loaded ??= import('undici').then((library) => ({ library, dispatcher: new library.Agent({ connect }) }))
+    loaded ??= import('undici').then((library) => ({
+      library,
+      dispatcher: new library.Agent({ connect: checked }),
+    }))
     const { library, dispatcher } = await loaded
     const { url, ...request } = await plainRequest(input, init)
     return ownResponse(await library.fetch(url, { ...request, dispatcher } as undici.RequestInit))

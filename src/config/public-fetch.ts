@@ -43,7 +43,7 @@ export function publicFetch(options: PublicFetchOptions = {}): typeof fetch {
 }
 
 function agent(library: typeof undici, { except = [], lookup = systemAddresses }: PublicFetchOptions) {
-  const open = library.buildConnector({})
+  const open = library.buildConnector({ rejectUnauthorized: true })
   return new library.Agent({
     connect: (target, callback) => {
       addressesOf(target.hostname, lookup)
