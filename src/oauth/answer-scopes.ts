@@ -26,9 +26,13 @@ export function scopesIn(find: Find, provider: Provider): GrantedScopes | undefi
   return undefined
 }
 
-/** A text that was percent-encoded once too often; or joined by semicolons. */
+/**
+ * A text that was percent-encoded once too often; joined by semicolons; or a list that became text, `["a","b"]` (no
+ * scope holds a quotation mark).
+ */
 function splitText(provider: Provider, text: string): string[] {
-  const plain = text.replaceAll('%20', ' ').replaceAll('%2C', ',')
+  const decoded = text.replaceAll('%20', ' ').replaceAll('%2C', ',').replaceAll('"', ' ').trim()
+  const plain = decoded.startsWith('[') && decoded.endsWith(']') ? decoded.slice(1, -1) : decoded
   const scopes = splitScopes(provider, plain)
   return scopes.length === 1 ? plain.split(/[;\s]+/).filter((scope) => scope !== '') : scopes
 }

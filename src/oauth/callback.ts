@@ -167,7 +167,7 @@ function firstOf(
   empty: RegExp = nothing,
 ): string | undefined {
   const values = names.map((name) => parameters.get(name) ?? '')
-  return values.find((value) => !empty.test(value))
+  return values.find((value) => !empty.test(value.trim()))
 }
 
 function answerIn(

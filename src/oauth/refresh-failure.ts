@@ -22,7 +22,7 @@ const deadGrant = new Set([
 /** Errors that pass, whatever the HTTP status beside them. */
 const passing = new Set([
   ...['temporarilyunavailable', 'servererror', 'slowdown', 'authorizationpending', 'ratelimited'],
-  ...['ratelimitexceeded', 'toomanyrequests', 'throttled', 'throttlingexception', 'internalfailure'],
+  ...['ratelimitexceeded', 'toomanyrequests', 'throttled', 'throttling', 'internalfailure'],
   ...['internalerror', 'internalservererror', 'serviceunavailable', 'backenderror', 'requesttimeout'],
   ...['timeout', 'unknownerror', 'unavailable', 'resourceexhausted'],
 ])
@@ -33,8 +33,9 @@ export function isGrantDead(error: unknown): error is TokenEndpointError {
   return error.outlook === 'dead' || deadGrant.has(plainWord(error.error))
 }
 
+/** `com.amazonaws.sso.oidc#InvalidGrantException` is `invalid_grant` as well. */
 function plainWord(code: string): string {
-  return code.replace(/[_\s.-]/g, '').toLowerCase()
+  return code.replace(/^.*#|[_\s.-]|Exception$/g, '').toLowerCase()
 }
 
 /**

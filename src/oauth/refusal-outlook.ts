@@ -10,7 +10,7 @@ export type Outlook = 'dead' | 'passing'
 /** "Try again later" and its kin. A bare "try again" is what people are told of everything. */
 const passing = [
   /\b(?:try|retry) (?:again )?(?:later|after|in a )|retry your request|temporar(?:y|ily)\b/,
-  /too many (?:requests|attempts)|rate[ _-]?limit|throttl|already being processed|busy\b|overloaded/,
+  /too many (?:requests|attempts)|rate[ _-]?limit|rate exceeded|throttl|already being processed|busy\b|overloaded/,
   /(?:service|server) (?:is )?(?:currently )?unavailable|internal (?:server )?error|under maintenance|系统繁忙/,
 ]
 
@@ -27,9 +27,9 @@ const deadToken = [
   /^(?:invalid token|token expired)\b/, // Zoom, Firebase
 ]
 
-/** The grant itself, in words (Basecamp). */
+/** The grant itself, in words (Basecamp), those of RFC 6749 section 5.2 among them. */
 const deadGrant =
-  /\b(?:authorization|grant|consent) (?:has |is |was )?(?:been )?(?:expired|revoked|withdrawn)/
+  /\b(?:authorization|grant|consent) (?:has |is |was )?(?:been )?(?:expired|revoked|withdrawn)|\bgrant is invalid\b/
 
 /** An authorization code or device code that the provider does not take, in words. */
 const deadCode = [

@@ -28,7 +28,7 @@ export function strictRefusal(body: JsonObject): Refusal | undefined {
   const description = textOf(body, descriptionFields)
   for (const name of errorFields) {
     const refusal = fromErrorField(memberValue(body, name), description)
-    if (refusal !== undefined) return named(refusal, body)
+    if (refusal !== undefined) return named(codeBeside(refusal, body), body)
   }
   const code = firstCode(body, strictCodeFields)
   if (code !== undefined) return { error: code, description: description ?? textOf(body, ['err']) }
@@ -39,9 +39,28 @@ export function strictRefusal(body: JsonObject): Refusal | undefined {
   return failed ? named({ error: 'error', description }, body) : undefined
 }
 
+/**
+ * `{ "errcode": "M_UNKNOWN_TOKEN", "error": "Unrecognised token" }` (Matrix), `{ "error": 401, "errorCode": "NOT_ALLOWED" }`
+ * (MongoDB Atlas): where `error` is a sentence or the status, the word beside it is the code.
+ */
+function codeBeside(refusal: Refusal, body: JsonObject): Refusal {
+  const { error, description } = refusal
+  const isStatus = /^[45]\d\d$/.test(error)
+  const code = isStatus || /\s/.test(error.trim()) ? firstCode(body, strictCodeFields) : undefined
+  if (code === undefined || !/^[a-z]/i.test(code)) return refusal
+  return { error: code, description: description ?? (isStatus ? undefined : error) }
+}
+
 /** A refusal in an answer that has no token, or no success status: whatever names a code or says why. */
 export function looseRefusal(body: JsonObject): Refusal | undefined {
-  return tellingMore(strictRefusal(body) ?? codeAndText(body), body)
+  return tellingMore(strictRefusal(body) ?? codeAndText(body) ?? onlyWords(body), body)
+}
+
+/** `{ "errors": [{ "code": 0, "message": "…" }] }` (Roblox): the code says that all is well, and it is not. */
+function onlyWords(body: JsonObject): Refusal | undefined {
+  const first = errorFields.flatMap((name) => memberValue(body, name)).find(isObject)
+  const description = first && textOf(first, descriptionFields)
+  return description === undefined ? undefined : { error: 'error', description }
 }
 
 /**
@@ -161,7 +180,8 @@ function named(refusal: Refusal, body: JsonObject): Refusal {
 
 function looseCode(body: JsonObject, described: boolean): string | undefined {
   const weak = firstCode(body, weakCodeFields)
-  const counts = described || /^[a-z]+(?:_[a-z]+)+$/.test(weak ?? '') // `{ "status": "invalid_grant" }`
+  // `{ "status": "invalid_grant" }`, `{ "__type": "….oidc#InvalidGrantException", "message": null }` (AWS)
+  const counts = described || /^[a-z]+(?:_[a-z]+)+$|\wException$/.test(weak ?? '')
   const code = firstCode(body, codeFields) ?? (counts ? weak : undefined)
   return code ?? errorCode(numberIn(body, 'status') ?? numberIn(body, 'status_code'))
 }
@@ -200,9 +220,11 @@ function isFailure(status: unknown): boolean {
   )
 }
 
+/** The first of these that says something; `{ "message": { "lang": "en", "value": "…" } }` is how OData 2 says it. */
 function textOf(body: JsonObject, names: readonly string[]): string | undefined {
   for (const name of names) {
-    const value = memberValue(body, name)
+    const member = memberValue(body, name)
+    const value = isObject(member) ? memberValue(member, 'value') : member
     if (typeof value === 'string' && value.trim() !== '') return value
   }
   return undefined

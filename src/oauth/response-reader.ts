@@ -161,9 +161,8 @@ function zeroIsNever({ tokens }: TokenPlace, find: Find, provider: Provider): bo
 
 /** A refresh token travels in a body, so it may hold what a header may not (RFC 6749 appendix A.17); no controls. */
 function presentText(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' && !/\p{Cc}/u.test(value) && !isWordForNothing(value)
-    ? value
-    : undefined
+  if (typeof value !== 'string' || value.trim() === '') return undefined
+  return /\p{Cc}/u.test(value) || isWordForNothing(value) ? undefined : value
 }
 
 function tokenText(value: unknown): string | undefined {

@@ -65,5 +65,5 @@ function bearerRequest(token: string): EndpointRequest {
  * the request, only `token_revoked` says so: an expired token proves nothing about the grant.
  */
 function isDeadAlready({ error }: TokenEndpointError, format: Provider['revocationFormat']): boolean {
-  return error === (format === 'bearer' ? 'token_revoked' : 'invalid_token')
+  return error.toLowerCase() === (format === 'bearer' ? 'token_revoked' : 'invalid_token')
 }

@@ -36,7 +36,7 @@ const instantFields = ['expires_at', 'expires_on', 'expires', 'expire', 'expiry'
 
 /** Whatever else says in its name that something ends, and not something else than the access token. */
 const otherInstant =
-  /^(?:at|access)?(?:token)?(?:expir(?:y|e|es|ed|ation)(?:at|on|in|time|date|stamp|utc|ts|epoch|unix|sec|seconds)*|valid(?:until|to))$/
+  /^(?:at|access)?(?:token)?(?:expir(?:y|e|es|ed|ation)(?:at|on|in|time|date|stamp|utc|ts|epoch|unix|sec|seconds)*|exp|valid(?:until|to))$/
 
 /** What the reader knows of the answer besides its members. */
 export interface LifetimeHints {

@@ -122,6 +122,7 @@ export const callbackAnswers: readonly CallbackCase[] = [
     invalid: 'code_missing',
   },
   { name: 'an empty code', callback: `${at}?code=&state=the-state`, invalid: 'code_missing' },
+  { name: 'a blank code', callback: `${at}?code=%20&state=the-state`, invalid: 'code_missing' },
   { name: 'a page without parameters', callback: at, invalid: 'state_missing' },
   {
     name: 'Alipay, auth_code',

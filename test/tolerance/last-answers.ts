@@ -221,4 +221,67 @@ export const lastAnswers: readonly Case[] = [
     tokens('a', { refresh: 'r', in: 3600, scopes: ['foo', 'bar'] }),
   ],
   ['seconds with rubbish behind them are none', '{"access_token":"a","expires_in":"3600abc"}', tokens('a')],
+  [
+    'Matrix, an error',
+    '{"errcode":"M_UNKNOWN_TOKEN","error":"Unrecognised access token","soft_logout":true}',
+    refused(401, 'M_UNKNOWN_TOKEN', 'Unrecognised access token', 'ours'),
+  ],
+  [
+    'MongoDB Atlas, an error',
+    '{"detail":"You may not do this.","error":401,"errorCode":"NOT_ATLAS_GROUP","parameters":[],"reason":"Unauthorized"}',
+    refused(401, 'NOT_ATLAS_GROUP', 'You may not do this.', 'ours'),
+  ],
+  [
+    'Apigee, an error in words with its code beside it',
+    '{"ErrorCode":"invalid_request","Error":"Refresh Token expired"}',
+    refused(400, 'invalid_request', 'Refresh Token expired', 'dead'),
+    renewal,
+  ],
+  [
+    'OData 2 (SAP), an error',
+    '{"error":{"code":"005056A5","message":{"lang":"en","value":"Invalid client"}}}',
+    refused(401, '005056A5', 'Invalid client', 'ours'),
+  ],
+  [
+    'Roblox, an error with the code 0',
+    '{"errors":[{"code":0,"message":"Too many requests"}]}',
+    refused(429, 'error', 'Too many requests', 'later'),
+  ],
+  ['errors of code 0 beside a token are none', '{"access_token":"a","errors":[{"code":0}]}', tokens('a')],
+  [
+    'AWS, an exception without a message',
+    '{"__type":"com.amazonaws.sso.oidc#InvalidGrantException","message":null}',
+    refused(400, 'com.amazonaws.sso.oidc#InvalidGrantException', undefined, 'dead'),
+    renewal,
+  ],
+  [
+    'AWS, too fast with 400',
+    '{"__type":"TooManyRequestsException","message":"Rate exceeded"}',
+    refused(400, 'TooManyRequestsException', 'Rate exceeded', 'later'),
+  ],
+  [
+    'the sentence of RFC 6749 5.2 in the place of the code',
+    '{"error":"The provided authorization grant is invalid, expired, revoked"}',
+    refused(401, 'The provided authorization grant is invalid, expired, revoked', undefined, 'dead'),
+    renewal,
+  ],
+  [
+    'scopes as the text of a list',
+    { access_token: 'a', scope: '["a","b"]' },
+    tokens('a', { scopes: ['a', 'b'] }),
+  ],
+  [
+    'scopes as the text of a list of words',
+    { access_token: 'a', scope: '[a, b]' },
+    tokens('a', { scopes: ['a', 'b'] }),
+  ],
+  ['scopes as the text of an empty list', { access_token: 'a', scope: '[]' }, tokens('a')],
+  ['scopes in quotation marks', { access_token: 'a', scope: '"a b"' }, tokens('a', { scopes: ['a', 'b'] })],
+  ['exp, as in a JWT', { access_token: 'a', exp: 1772370000 }, tokens('a', { in: 3600 })],
+  [
+    'a blank refresh token',
+    { access_token: 'a', refresh_token: '  ' },
+    tokens('a', { refresh: 'r0' }),
+    renewal,
+  ],
 ]

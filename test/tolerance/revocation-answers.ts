@@ -35,6 +35,7 @@ export const revocationAnswers: readonly RevocationCase[] = [
     400,
     '{"error":"invalid_token","error_description":"Token expired or revoked"}',
   ),
+  done('unknown already, in capitals', 400, '{"error":"INVALID_TOKEN"}'),
   {
     name: 'R16 RFC 7009 2.2.1',
     status: 400,
