@@ -51,6 +51,18 @@ async function poll(steps: readonly Step[], begun?: object, signal?: AbortSignal
 }
 
 describe('waiting for a device (R1)', () => {
+  it.each([{ intervalSeconds: Number.NaN }, { intervalSeconds: -1 }, { expiresAt: Number.NaN }])(
+    'asks nothing with a record that lacks its rhythm or its end: %o',
+    async (lacking) => {
+      const { options, bodies } = world([])
+      const device = await deviceAuthorization(provider, client, options)
+      await expect(
+        deviceCodeGrant(provider, client, { ...device, ...lacking }, options),
+      ).rejects.toMatchObject({ code: 'invalid_argument' })
+      expect(bodies).toHaveLength(1)
+    },
+  )
+
   it('waits the interval before each request, and sends the code', async () => {
     const { waited, bodies, outcome } = await poll([pending, pending])
     expect(waited).toEqual([5000, 5000, 5000])

@@ -1,6 +1,6 @@
 // Asking for tokens until a person has decided elsewhere: the rhythm of the device grant and of CIBA.
 // RFC 8628 section 3.5, OpenID Connect CIBA section 11.
-import { AuthorizationDeniedError, TimeoutError, TokenEndpointError } from '../errors.ts'
+import { AuthorizationDeniedError, argumentError, TimeoutError, TokenEndpointError } from '../errors.ts'
 import type { Provider } from '../providers/index.ts'
 import { isTransient } from './refresh-failure.ts'
 import type { EndpointOptions } from './request-options.ts'
@@ -38,6 +38,7 @@ const ended = new Set(['expired_token', 'code_expired'])
  *
  * @param ask makes one token request.
  * @throws {AuthorizationDeniedError} {@link TimeoutError}; other refusals as they are; the signal's reason.
+ * @throws {TypeError} `invalid_argument`: a record without its interval or its end.
  */
 export async function pollForTokens(
   provider: Provider,
@@ -45,6 +46,7 @@ export async function pollForTokens(
   ask: () => Promise<TokenSet>,
   options: PollingOptions,
 ): Promise<TokenSet> {
+  assertWaiting(waiting)
   const { now = Date.now, signal, sleep = pauseFor } = options
   const pace = new Pace(waiting.intervalSeconds * 1000)
   for (;;) {
@@ -59,6 +61,14 @@ export async function pollForTokens(
       pace.after(error, provider, waiting)
     }
   }
+}
+
+/** Without these numbers nothing would slow the asking down, or end it. */
+function assertWaiting({ intervalSeconds, expiresAt }: Waiting): void {
+  if (intervalSeconds >= 0 && !Number.isNaN(expiresAt.getTime())) return
+  throw argumentError(
+    'Waiting for a person needs the whole record of the request, intervalSeconds and expiresAt included: keep it as JSON.',
+  )
 }
 
 /** How long to wait before the next request. */
