@@ -18,6 +18,8 @@ interface RegistrationCall {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   url: string
   token: string | undefined
+  /** What a careless answer may quote besides. */
+  secret?: string | undefined
   body?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -49,8 +51,13 @@ export async function managementRequest(
   options: RequestOptions,
 ): Promise<ClientRegistration> {
   const { url, token } = managementOf(provider, registration)
+  const { clientSecret: secret } = registration
   const body = changes === undefined ? undefined : wholeOf(registration, changes)
-  const answer = await send(provider, { name: 'client management', method, url, token, body }, options)
+  const answer = await send(
+    provider,
+    { name: 'client management', method, url, token, secret, body },
+    options,
+  )
   return toRegistration(provider, url, answer, body ?? {}, registration, options)
 }
 
@@ -61,7 +68,8 @@ export async function deletionRequest(
   options: RequestOptions,
 ): Promise<void> {
   const { url, token } = managementOf(provider, registration)
-  await send(provider, { name: 'client management', method: 'DELETE', url, token }, options)
+  const { clientSecret: secret } = registration
+  await send(provider, { name: 'client management', method: 'DELETE', url, token, secret }, options)
 }
 
 function managementOf(
@@ -104,7 +112,7 @@ async function send(provider: Provider, call: RegistrationCall, options: Request
   }
   const text = body === undefined ? {} : { body: JSON.stringify(body) }
   const answer = await exchange({ who: provider.id, what: name, url, method, headers, ...text }, options)
-  const sent = [token, body?.['client_secret'], body?.['software_statement']]
+  const sent = [token, call.secret, body?.['client_secret'], body?.['software_statement']]
   const secrets = sent.filter((secret): secret is string => typeof secret === 'string')
   const now = (options.now ?? Date.now)()
   if (answer.status === 401 && parseBody(answer.text)?.['error'] === undefined)

@@ -228,6 +228,22 @@ describe('a registration is managed', () => {
     expect(updated).toMatchObject({ redirectUris: ['https://app.example/two'], changed: [] })
   })
 
+  it('in vain, without the secret of the client in what is thrown', async () => {
+    const { fetch } = server(() => Response.json(answered, { status: 201 }))
+    const registration = await registerClient(acme, native, { fetch })
+    const said = { error: 'invalid_token', error_description: 'not for canary-secret, canary-management' }
+    const refusing = server(() => Response.json(said, { status: 400 }))
+    for (const ask of [
+      readRegistration(acme, registration, refusing),
+      updateRegistration(acme, registration, native, refusing),
+      deleteRegistration(acme, registration, refusing),
+    ]) {
+      const failure = await ask.catch((thrown: unknown) => thrown)
+      expect(failure).toBeInstanceOf(TokenEndpointError)
+      expect(inspect(failure, { depth: null, showHidden: true })).not.toContain('canary')
+    }
+  })
+
   it('ended', async () => {
     const { seen, fetch } = server(() => new Response(null, { status: 204 }))
     await deleteRegistration(acme, await registered(), { fetch })
