@@ -90,9 +90,9 @@ let documentedClass = ''
 for (const [, name = '', code = ''] of readFileSync(
   new URL('../docs/errors.md', import.meta.url),
   'utf8',
-).matchAll(/^\| (?:`(\w+)`)? ?\| `(\w+)` \|/gm)) {
+).matchAll(/^## (\w+)$|^\| `(\w+)` \|/gm)) {
   documentedClass = name || documentedClass
-  documented.set(code, documentedClass)
+  if (code !== '') documented.set(code, documentedClass)
 }
 
 type ErrorClass = abstract new (...args: never[]) => ToolgrantError

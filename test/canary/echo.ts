@@ -135,7 +135,7 @@ export const echoes: Readonly<Record<string, (request: ScriptedRequest) => Scrip
     }
   },
   'a token cut off': () => ({ body: `{"access_token":"${fresh()}","refresh_token":"${fresh()}` }),
-  'a token in a list': () => ({ body: [{ access_token: fresh() }] }),
+  'tokens in a list': () => ({ body: [{ access_token: fresh() }, { access_token: fresh() }] }),
   'a token in plain words': () => ({ body: `access_token: ${fresh()}` }),
   'an id_token that is none': () => ({
     body: { access_token: fresh(), token_type: 'bearer', id_token: `${fresh()}.x.y` },
