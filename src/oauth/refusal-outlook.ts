@@ -38,16 +38,27 @@ const deadCode = [
 ]
 
 /** Codes that are about us and not about the grant, whatever the sentence beside them says. */
-const aboutUs = /^(?:invalid_client|unauthorized_client|invalid_scope|unsupported_grant_type)$/i
+const aboutUs =
+  /^(?:invalid_client|unauthorized_client|invalid_scope|unsupported_grant_type|redirect_uri_mismatch|(?:bad|invalid)_redirect_uri)$/i
+
+/** Words for what is ours to mend: a sentence with these may name a refresh token that is in order. */
+const ours = [
+  /\bclient (?:id|secret|credentials|authentication)\b|\bgrant type\b|\bscopes?\b|\bmalformed request\b/,
+  /\bmissing\b|\bis required\b|\bnot (?:provided|supplied)\b|\b(?:unknown|unrecogni[sz]ed) parameter\b/,
+]
+
+/** Codes that are no authorization code. */
+const otherCode = /\bcode (?:verifier|challenge)\b|\b(?:error|status|country|language|currency) code\b/g
 
 /** What a refusal's own words say of it; `undefined`: no more than its code and status. */
 export function outlookOf(refusal: Refusal, body: JsonObject, request: string): Outlook | undefined {
   const said = `${refusal.description ?? ''} ${refusal.error}`.slice(0, 500)
   const text = said.toLowerCase().replaceAll('_', ' ').trim()
   if (saysTransient(body) || passing.some((pattern) => pattern.test(text))) return 'passing'
-  if (aboutUs.test(refusal.error) || /\bmissing\b|\bis required\b/.test(text)) return undefined
+  if (aboutUs.test(refusal.error) || ours.some((pattern) => pattern.test(text))) return undefined
   const patterns = [deadGrant, ...(request === 'refresh_token' ? deadToken : deadCode)]
-  return namesGrant(body, request) || patterns.some((pattern) => pattern.test(text)) ? 'dead' : undefined
+  const told = text.replace(otherCode, '')
+  return namesGrant(body, request) || patterns.some((pattern) => pattern.test(told)) ? 'dead' : undefined
 }
 
 /** Facebook: `{ "error": { "is_transient": true } }`. */

@@ -88,8 +88,12 @@ export function readTokenAnswer(answer: Answer, context: ReadContext): TokenAnsw
 /** Without a token, what says most about the failure counts; beside one, only what certainly is a failure. */
 function refusalAround(body: JsonObject, { access, chain, path }: TokenPlace): Refusal | undefined {
   if (!isPresent(access?.value)) return strictRefusal(body) && looseRefusal(body)
-  for (const object of [...chain, ...speakersOf(body)]) {
+  for (const object of chain) {
     const refusal = strictRefusal(object)
+    if (refusal !== undefined) return refusal
+  }
+  for (const object of speakersOf(body)) {
+    const refusal = codedRefusal(object)
     if (refusal !== undefined) return refusal
   }
   return path === undefined ? undefined : codedRefusal(body)

@@ -1,5 +1,5 @@
 // How long a provider asks to be left alone.
-// RFC 9110 section 10.2.3; some say it in the body (Discord) or in milliseconds (Azure).
+// RFC 9110 section 10.2.3; some say it in the body (Discord) or in milliseconds (Azure, Matrix).
 import type { JsonObject } from './json-object.ts'
 import { memberValue } from './member-names.ts'
 
@@ -10,10 +10,16 @@ const firstInstant = 1e9
 export function retryAfter(headers: Headers, now: number, body: JsonObject = {}): number | undefined {
   const said = secondsIn(headers.get('retry-after') ?? '', now)
   if (said !== undefined) return said
-  const ms = headers.get('retry-after-ms') ?? headers.get('x-ms-retry-after-ms') ?? ''
+  const ms =
+    headers.get('retry-after-ms') ?? headers.get('x-ms-retry-after-ms') ?? plainIn(body, ['retry_after_ms'])
   if (/^\d{1,12}$/.test(ms)) return Math.ceil(Number(ms) / 1000)
-  const inBody = memberValue(body, 'retry_after') ?? memberValue(body, 'retry_after_seconds')
-  return secondsIn(typeof inBody === 'number' || typeof inBody === 'string' ? String(inBody) : '', now)
+  return secondsIn(plainIn(body, ['retry_after', 'retry_after_seconds']), now)
+}
+
+/** The first of these members that is a number or text, as text. */
+function plainIn(body: JsonObject, names: readonly string[]): string {
+  const values = names.map((name) => memberValue(body, name))
+  return String(values.find((value) => typeof value === 'number' || typeof value === 'string') ?? '')
 }
 
 function secondsIn(given: string, now: number): number | undefined {

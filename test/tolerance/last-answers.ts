@@ -284,4 +284,66 @@ export const lastAnswers: readonly Case[] = [
     tokens('a', { refresh: 'r0' }),
     renewal,
   ],
+  [
+    'a client id in a sentence about a refresh token',
+    '{"error":"invalid_request","error_description":"Refresh token request has an invalid client_id"}',
+    refused(400, 'invalid_request', 'Refresh token request has an invalid client_id', 'ours'),
+    renewal,
+  ],
+  [
+    'client credentials in one',
+    '{"error":"invalid_request","error_description":"Invalid client credentials in refresh token request"}',
+    refused(400, 'invalid_request', 'Invalid client credentials in refresh token request', 'ours'),
+    renewal,
+  ],
+  [
+    'a scope in one',
+    '{"error":"invalid_request","error_description":"The requested scope is invalid for this refresh token"}',
+    refused(400, 'invalid_request', 'The requested scope is invalid for this refresh token', 'ours'),
+    renewal,
+  ],
+  [
+    'a grant type in one',
+    '{"error":"invalid_request","error_description":"invalid grant_type: refresh_token"}',
+    refused(400, 'invalid_request', 'invalid grant_type: refresh_token', 'ours'),
+    renewal,
+  ],
+  [
+    'a parameter that is not known',
+    '{"error":"invalid_request","error_description":"Unknown parameter: refresh_token"}',
+    refused(400, 'invalid_request', 'Unknown parameter: refresh_token', 'ours'),
+    renewal,
+  ],
+  [
+    'a refresh token that did not arrive',
+    '{"error":"invalid_request","error_description":"Malformed request: refresh token not provided"}',
+    refused(400, 'invalid_request', 'Malformed request: refresh token not provided', 'ours'),
+    renewal,
+  ],
+  [
+    'a redirect URI in a sentence about a code',
+    '{"error":"redirect_uri_mismatch","error_description":"Invalid redirect_uri for this code"}',
+    refused(400, 'redirect_uri_mismatch', 'Invalid redirect_uri for this code', 'ours'),
+  ],
+  [
+    'a code verifier',
+    '{"error":"invalid_request","error_description":"code_verifier is invalid"}',
+    refused(400, 'invalid_request', 'code_verifier is invalid', 'ours'),
+  ],
+  [
+    'a code that is not the one meant',
+    '{"error":"invalid_request","error_description":"Unknown country code"}',
+    refused(400, 'invalid_request', 'Unknown country code', 'ours'),
+  ],
+  [
+    'a status that says no beside a token',
+    '{"access_token":"a","status":{"code":403,"message":"no"}}',
+    refused(200, '403', 'no', 'ours'),
+  ],
+  ['a status that says yes', '{"access_token":"a","status":{"code":200,"message":"OK"}}', tokens('a')],
+  [
+    'Matrix, milliseconds to wait',
+    '{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":1500}',
+    refused(429, 'M_LIMIT_EXCEEDED', 'Too many requests', 'later', 2),
+  ],
 ]
