@@ -53,7 +53,8 @@ const otherCode = /\bcode (?:verifier|challenge)\b|\b(?:error|status|country|lan
 /** What a refusal's own words say of it; `undefined`: no more than its code and status. */
 export function outlookOf(refusal: Refusal, body: JsonObject, request: string): Outlook | undefined {
   const said = `${refusal.description ?? ''} ${refusal.error}`.slice(0, 500)
-  const text = said.toLowerCase().replaceAll('_', ' ').trim()
+  const words = said.replaceAll('_', ' ').replace(/(?<=[a-z])(?=[A-Z])/g, ' ') // `RefreshTokenInvalid` (Zitadel)
+  const text = words.toLowerCase().trim()
   if (saysTransient(body) || passing.some((pattern) => pattern.test(text))) return 'passing'
   if (aboutUs.test(refusal.error) || ours.some((pattern) => pattern.test(text))) return undefined
   const patterns = [deadGrant, ...(request === 'refresh_token' ? deadToken : deadCode)]

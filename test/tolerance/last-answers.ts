@@ -346,4 +346,10 @@ export const lastAnswers: readonly Case[] = [
     '{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":1500}',
     refused(429, 'M_LIMIT_EXCEEDED', 'Too many requests', 'later', 2),
   ],
+  [
+    'Zitadel, a sentence without spaces',
+    '{"error":"invalid_request","error_description":"Errors.OIDCSession.RefreshTokenInvalid"}',
+    refused(400, 'invalid_request', 'Errors.OIDCSession.RefreshTokenInvalid', 'dead'),
+    renewal,
+  ],
 ]
