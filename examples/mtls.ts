@@ -44,9 +44,12 @@ console.log('the token is', tokens.accessToken)
 const session = new Session(tokens, { provider: acme, client })
 console.log('the API saw', await (await session.fetch('/report')).json())
 
-// Without it, no connection comes about.
-const { fetch: _, ...without } = client
-await clientCredentialsGrant(acme, without).catch((error: Error) => console.log(error.message))
+// A server that does not know the certificate closes the connection.
+const stranger = await generate([{ name: 'commonName', value: 'stranger' }], { keyType: 'ec' })
+const unknown = certificateFetch({ cert: stranger.cert, key: stranger.private, ca: site.cert })
+await clientCredentialsGrant(acme, { ...client, fetch: unknown }).catch((error: Error) =>
+  console.log(error.message),
+)
 
 server.closeAllConnections()
 server.close()

@@ -32,7 +32,11 @@ const says: Record<string, RegExp[]> = {
   ],
   'implicit-legacy': [/asked for: id_token token/, /works: 200/, /refused: response_mode_mismatch/],
   'loopback-login': [/^ada granted profile and notes$/m, /was denied \("access_denied"/],
-  mtls: [/^the token is bound-to-robot$/m, /the API saw \{ caller: 'robot' \}/, /got no answer/],
+  mtls: [
+    /^the token is bound-to-robot$/m,
+    /the API saw \{ caller: 'robot' \}/,
+    /got no answer.*wants a client certificate/,
+  ],
   'private-key-jwt': [/^signed by our key: true robot/m, /refused .*its signature is wrong/],
   'pushed-request': [
     /^in the address: client_id, request_uri$/m,

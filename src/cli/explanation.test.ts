@@ -5,7 +5,14 @@ import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../errors.ts'
 import { loopback } from '../flows/index.ts'
-import { authorizationCodeGrant, authorizationUrl, discover, Session, TokenSet } from '../oauth/index.ts'
+import {
+  authorizationCodeGrant,
+  authorizationUrl,
+  clientCredentialsGrant,
+  discover,
+  Session,
+  TokenSet,
+} from '../oauth/index.ts'
 import { defineProvider, provider } from '../providers/index.ts'
 import { type CommandHints, explain } from './explanation.ts'
 
@@ -74,6 +81,23 @@ describe('explain, in the words of the command line', () => {
     expect(code).toBe('client_missing')
     expect(message).toContain('token_endpoint_auth_method = "none" for a public client.')
     expect(next).toBeUndefined()
+  })
+
+  it('a client that cannot prove who it is, and one that is not believed', async () => {
+    const missing = await explained(clientCredentialsGrant(acme, { clientId: 'id' }))
+    expect(missing.message).toContain('neither client_secret nor private_key')
+    const fetch = () => Promise.resolve(Response.json({ error: 'invalid_client' }, { status: 401 }))
+    const refused = await explained(
+      clientCredentialsGrant(acme, { clientId: 'id', clientSecret: 's' }, { fetch }),
+    )
+    expect(refused.message).toMatch(/secret or key.*then token_endpoint_auth_method\.$/)
+  })
+
+  it('a certificate that is not trusted', async () => {
+    const cause = Object.assign(new Error(), { code: 'SELF_SIGNED_CERT_IN_CHAIN' })
+    const fetch = () => Promise.reject(new TypeError('fetch failed', { cause }))
+    const { message } = await explained(discover('https://acme.example', { fetch }))
+    expect(message).toContain('An authority of your own goes into certificate_ca')
   })
 
   it('a client id that is missing: init writes sections, it does not fill them', () => {

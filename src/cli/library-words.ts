@@ -3,6 +3,8 @@
 
 type Rewording = readonly [said: RegExp, instead: string | ((...found: string[]) => string)]
 
+const ourMember: Rewording = [/ the provider's tokenEndpointAuthMethod\./, ' token_endpoint_auth_method.']
+
 /** By code; what is replaced by nothing is said by the next step. Held against the real messages by a test. */
 const rewordings: Readonly<Record<string, readonly Rewording[]>> = {
   provider_unknown: [
@@ -18,7 +20,18 @@ const rewordings: Readonly<Record<string, readonly Rewording[]>> = {
     [/ Start again, or allow more time\./, ''],
     [/; try again later\./, '.'],
   ],
+  token_request_refused: [ourMember],
+  refresh_failed: [ourMember],
+  network: [
+    [/ Check the URL and the network, then try again later\./, ''],
+    [/ ca of certificateFetch/, ' certificate_ca'],
+    [/: try again later\. A server/, '. A server'],
+  ],
   client_missing: [
+    [
+      / neither clientSecret nor privateKey, (.*) Set one\.$/,
+      ' neither client_secret nor private_key, $1 Set one in its [auth] section.',
+    ],
     [
       / tokenEndpointAuthMethod (\S+) and no clientSecret\./,
       ' token_endpoint_auth_method "$1" and no client_secret.',

@@ -9,3 +9,15 @@ export function systemWord(error: unknown): string | undefined {
   }
   return undefined
 }
+
+const closed =
+  'The connection was closed, and the outcome is unknown: try again later. A server that wants a client certificate closes it on everybody without the right one.'
+const untrusted =
+  "The server's certificate is not trusted here: check the host and this machine's clock. An authority of your own goes into ca of certificateFetch, or into NODE_EXTRA_CA_CERTS."
+
+/** What to do about a connection that failed, by {@link systemWord}. */
+export function connectionAdvice(word: string | undefined): string {
+  if (/^(UND_ERR_SOCKET|ECONNRESET|EPIPE|ERR_SSL_\w*_ALERT_\w+)$/.test(word ?? '')) return closed
+  if (/CERT|LEAF_SIGNATURE/.test(word ?? '')) return untrusted
+  return 'Check the URL and the network, then try again later.'
+}

@@ -299,14 +299,28 @@ describe('a broken connection', () => {
     const failure = await send({}, url).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(NetworkError)
     expect(failure).toMatchObject({
-      message: expect.stringMatching(/127\.0\.0\.1:\d+\) got no answer \(ECONNREFUSED\)/),
+      message: expect.stringMatching(
+        /127\.0\.0\.1:\d+\) got no answer \(ECONNREFUSED\)\. Check the URL and the network/,
+      ),
     })
   })
 
   it('that is reset before the headers is a NetworkError', async () => {
     const url = await rawPeer((socket) => socket.resetAndDestroy())
     await expect(send({}, url)).rejects.toBeInstanceOf(NetworkError)
+    await expect(send({}, url)).rejects.toThrow(/the outcome is unknown.*client certificate/)
   })
+
+  it.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_TLS_CERT_ALTNAME_INVALID'])(
+    'over a certificate that is not trusted (%s) says where an authority goes',
+    async (code) => {
+      const fetch = () =>
+        Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error(), { code }) }))
+      await expect(send({ fetch })).rejects.toThrow(
+        new RegExp(`\\(${code}\\)\\. .*certificateFetch.*NODE_EXTRA_CA_CERTS`),
+      )
+    },
+  )
 
   it('that speaks no HTTP is a NetworkError', async () => {
     const url = await rawPeer((socket) => socket.end('SSH-2.0-OpenSSH_9.9\r\n'))

@@ -12,7 +12,7 @@ import {
 import { withoutQuery } from './quoted-url.ts'
 import { defaultTimeoutMs, maxAnswerBytes, type RequestOptions } from './request-options.ts'
 import { assertSecureUrl } from './secure-url.ts'
-import { systemWord } from './system-word.ts'
+import { connectionAdvice, systemWord } from './system-word.ts'
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -130,9 +130,10 @@ async function send(request: Exchange, signal: AbortSignal, options: RequestOpti
     if (cause instanceof ToolgrantError) throw cause // a `fetch` of ours that says why
     const host = hostOf(url)
     const peer = who === host ? host : `${who} (${host})`
-    throw new NetworkError(`The ${what} request to ${peer} got no answer${reasonOf(cause)}.`, {
-      cause: withoutQuery(cause, url),
-    })
+    throw new NetworkError(
+      `The ${what} request to ${peer} got no answer${reasonOf(cause)}. ${connectionAdvice(systemWord(cause))}`,
+      { cause: withoutQuery(cause, url) },
+    )
   }
   if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status > 399)) return response
   discard(response)
