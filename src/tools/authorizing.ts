@@ -2,7 +2,7 @@
 import { AuthorizationRequiredError, argumentError, RefreshFailedError } from '../errors.ts'
 import { addressFor } from './binding.ts'
 import { askFor, type CallPath, type Requirement, requirementsOf, withVault } from './call-path.ts'
-import { defaultWaitMs } from './consent.ts'
+import { consentsAt, defaultWaitMs } from './consent.ts'
 import type { PendingConsent, WaitOptions } from './consent-request.ts'
 import type { Tool } from './tool.ts'
 import type { ToolAuth } from './tool-auth.ts'
@@ -58,15 +58,11 @@ export class Authorizing {
    * finds out for itself.
    */
   async askOnce(names: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-    const { binding, consents } = this.#path
+    const { binding, desk } = this.#path
     const needy = this.#tools().filter(({ name, auth }) => auth.length > 0 && names.includes(name))
     // A model that chooses accounts says only in the call which one it means.
-    if (
-      needy.length < 2 ||
-      binding.modelAccounts !== undefined ||
-      consents?.memory.hasFailure(binding.user) !== false
-    )
-      return
+    if (needy.length < 2 || binding.modelAccounts !== undefined || desk === undefined) return
+    if (consentsAt(desk).memory.hasFailure(binding.user)) return
     try {
       await this.#ask({ tools: needy.map(({ name }) => name), signal })
     } catch {

@@ -13,7 +13,8 @@ import type { Registration, TokenSet } from '../oauth/index.ts'
 import { resolveVariables } from '../providers/index.ts'
 import { addressFor, type Chosen, chooseAccounts, type ToolboxBinding } from './binding.ts'
 import type { CallOutcome } from './call-outcome.ts'
-import type { Consents } from './consent.ts'
+import { type Consents, consentsAt } from './consent.ts'
+import type { ConsentDesk } from './consent-desk.ts'
 import type { WantedSignIn } from './consent-memory.ts'
 import { consentError, type PendingConsent } from './consent-request.ts'
 import { Redactor } from './redactor.ts'
@@ -38,7 +39,7 @@ export interface CallOptions {
 export interface CallPath {
   readonly binding: ToolboxBinding
   readonly vault: ToolVault | undefined
-  readonly consents: Consents | undefined
+  readonly desk: ConsentDesk | undefined
   readonly fetch: typeof fetch | undefined
   /** Asked for beyond what the tools need; see {@link ToolboxOptions.recommendedScopes}. */
   readonly recommended: (provider: string) => Promise<readonly string[]>
@@ -211,9 +212,9 @@ function placeOf(address: ToolAddress, { account }: AuthorizationRequiredError):
 
 /** The vault and its consents. @throws {TypeError} `invalid_argument` when the toolbox has none. */
 export function withVault(path: CallPath): { vault: ToolVault; consents: Consents } {
-  if (path.vault === undefined || path.consents === undefined)
+  if (path.vault === undefined || path.desk === undefined)
     throw argumentError('This needs a vault: new Toolbox({ vault: await Vault.open(), tools }).')
-  return { vault: path.vault, consents: path.consents }
+  return { vault: path.vault, consents: consentsAt(path.desk) }
 }
 
 /** The provider row with its variables filled in: the client's, and those that only a token answer knows. */
@@ -276,7 +277,7 @@ async function runGranted(
       error instanceof AuthorizationRequiredError ? error : isFailure(error) ? wanted : undefined
     const requirement = requirements.find(({ auth }) => auth.provider === required?.provider)
     if (required === undefined || requirement === undefined) throw error
-    path.consents?.memory.throwFailureOf(placeOf(requirement.address, required), required.scopes)
+    withVault(path).consents.memory.throwFailureOf(placeOf(requirement.address, required), required.scopes)
     return paused([await askFor(path, requirement, required)], required)
   }
 }

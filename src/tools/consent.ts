@@ -1,7 +1,8 @@
 // Consents under way, for all users of one toolbox: one flow for one need, saved once, whoever waits or does not.
-import { argumentError, CallbackError, StoreError, TimeoutError, ToolgrantError } from '../errors.ts'
+import { CallbackError, StoreError, TimeoutError, ToolgrantError } from '../errors.ts'
 import { type Flow, loopback, type StartedFlow } from '../flows/index.ts'
 import { type TokenSet, waitFor } from '../oauth/index.ts'
+import { type ConsentDesk, type ConsentsOptions, flowNamed } from './consent-desk.ts'
 import {
   ConsentMemory,
   isSamePlace,
@@ -16,24 +17,11 @@ import {
   type PendingConsent,
   type WaitOptions,
 } from './consent-request.ts'
-import { type ConsentEvent, emitSafely, type ToolboxListener } from './tool-events.ts'
-import type { ToolAddress, ToolConnection, ToolVault } from './tool-vault.ts'
+import { type ConsentEvent, emitSafely } from './tool-events.ts'
+import type { ToolAddress, ToolConnection } from './tool-vault.ts'
 
 /** How long {@link PendingConsent.wait} waits when nothing is said, in milliseconds. */
 export const defaultWaitMs = 300_000
-
-/** How long a link is usable when nothing is said, in milliseconds. */
-export const defaultConsentMs = 600_000
-
-/** What a {@link Consents} works with. */
-export interface ConsentsOptions {
-  vault: ToolVault
-  flow: Flow | undefined
-  flows: Readonly<Record<string, Flow>>
-  timeoutMs: number
-  fetch: typeof fetch | undefined
-  onEvent: ToolboxListener | undefined
-}
 
 /** One need for consent. */
 export interface ConsentNeed {
@@ -367,13 +355,10 @@ function signInRequest({ acrValues, maxAgeSeconds }: WantedSignIn = {}) {
   }
 }
 
-/** @throws {TypeError} `invalid_argument` when the toolbox has no flow of that name. */
-export function flowNamed(flows: Readonly<Record<string, Flow>>, name: string): Flow {
-  const flow = Object.hasOwn(flows, name) ? flows[name] : undefined
-  if (flow !== undefined) return flow
-  throw argumentError(
-    `No flow is called ${JSON.stringify(name)}. Pass it to the toolbox: new Toolbox({ flows: { ${JSON.stringify(name)}: … } }).`,
-  )
+/** The consents of a toolbox, made when the first is thought of. */
+export function consentsAt(desk: ConsentDesk): Consents {
+  desk.consents ??= new Consents(desk.options)
+  return desk.consents
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -3,7 +3,7 @@ import { argumentError } from '../errors.ts'
 import type { Flow } from '../flows/index.ts'
 import { checkBinding, type ToolboxBinding } from './binding.ts'
 import type { CallPath } from './call-path.ts'
-import { Consents, defaultConsentMs, flowNamed } from './consent.ts'
+import { type ConsentDesk, defaultConsentMs, flowNamed } from './consent-desk.ts'
 import type { AnthropicTool, GeminiFunctionDeclaration, OpenAIResponsesTool, OpenAITool } from './dialect.ts'
 import { defaultMaxResultCharacters } from './result-text.ts'
 import type { Tool } from './tool.ts'
@@ -44,7 +44,7 @@ export interface ToolboxOptions {
 export class Toolbox implements AsyncDisposable {
   readonly #options: ToolboxOptions
   readonly #tools = new Map<string, Tool>()
-  readonly #consents: Consents | undefined
+  readonly #desk: ConsentDesk | undefined
   /** Changes with the set of tools, so that lists made from it can be kept. */
   #version = 0
   #list: readonly Tool[] | undefined
@@ -60,7 +60,7 @@ export class Toolbox implements AsyncDisposable {
       fetch,
       onEvent,
     } = options
-    if (vault !== undefined) this.#consents = new Consents({ vault, flow, flows, timeoutMs, fetch, onEvent })
+    if (vault !== undefined) this.#desk = { options: { vault, flow, flows, timeoutMs, fetch, onEvent } }
     for (const tool of options.tools ?? []) this.add(tool)
   }
 
@@ -128,7 +128,7 @@ export class Toolbox implements AsyncDisposable {
     const path: CallPath = {
       binding: checkBinding(binding),
       vault,
-      consents: this.#consents,
+      desk: this.#desk,
       fetch,
       recommended: (provider) => this.#recommended(provider),
     }
@@ -145,7 +145,9 @@ export class Toolbox implements AsyncDisposable {
 
   /** Ends every consent that is under way; ports are free when it resolves. The vault stays open. */
   async close(): Promise<void> {
-    await this.#consents?.close()
+    if (this.#desk === undefined) return
+    const { consentsAt } = await import('./consent.ts')
+    await consentsAt(this.#desk).close()
   }
 
   /** {@link Toolbox.close}, for `await using`. */
