@@ -110,7 +110,8 @@ describe('a refusal at an endpoint', () => {
   })
 
   it.each([
-    ['invalid_request', 'client_secret is missing.', /Check the client id, the client secret/],
+    ['invalid_request', 'client_secret is missing.', /Check the client id, the client secret or key/],
+    ['invalid_request', 'the response_mode is not supported', /Leave responseMode out/],
     ['invalid_request', 'Missing parameter: code_verifier', /start the authorization again/],
     ['invalid_request', 'Invalid redirect_uri', /Register exactly the redirect URI/],
     ['error', 'The redirect URL does not match', /Register exactly the redirect URI/],

@@ -662,7 +662,7 @@ export class ToolFailedError extends ToolgrantError {
  * 9470, of OpenID Connect and CIBA, then those of vendors. One text, so that loading it costs next to nothing.
  */
 const advice = `
-invalid_client bad_client_id bad_client_secret invalid_client_id invalid_client_secret invalid_client_credentials incorrect_client_credentials: Check the client id, its secret or key, and how the client is registered; then the provider's tokenEndpointAuthMethod.
+invalid_client bad_client_id bad_client_secret invalid_client_id invalid_client_secret invalid_client_credentials incorrect_client_credentials: Check the client id, the client secret or key, and how the client is registered; then the provider's tokenEndpointAuthMethod.
 unauthorized_client: Check the client id, and allow this grant or response type where the client is registered.
 invalid_request: Compare what is sent with the provider's documentation: authorizationParams, tokenParams, tokenRequestFormat and extraParams can change it.
 invalid_grant bad_refresh_token invalid_refresh_token AADSTS70000 AADSTS70008 AADSTS700082 AADSTS700084 AADSTS50173: The grant is used up, expired or revoked: the person has to consent again.
@@ -734,6 +734,7 @@ const adviceByDescription: readonly (readonly [RegExp, string])[] = [
   [/redirect[ _-]?ur[il]/i, 'redirect_uri_mismatch'],
   [/code[ _]?(?:verifier|challenge)|\bpkce\b/i, 'bad_verification_code'],
   [/client[ _]?(?:secret|id|authentication)/i, 'invalid_client'],
+  [/response[ _]?mode/i, 'unsupported_response_mode'],
   [/\bscopes?\b/i, 'invalid_scope'],
 ]
 

@@ -93,6 +93,20 @@ describe('explain, in the words of the command line', () => {
     expect(refused.message).toMatch(/secret or key.*then token_endpoint_auth_method\.$/)
   })
 
+  it('a request that nobody can sign, and scopes that differ', async () => {
+    const client = { clientId: 'id', requestObject: true, redirectUri: 'http://127.0.0.1/' }
+    const unsigned = await explained(
+      authorizationUrl({ ...acme, issuer: 'https://acme.example' }, client, {}),
+    )
+    expect(unsigned.message).toContain('no private_key. Set it in its [auth] section')
+    const answer = { access_token: 'a', token_type: 'Bearer', scope: 'read' }
+    const fetch = () => Promise.resolve(Response.json(answer))
+    const strict = { clientId: 'id', clientSecret: 's', scopes: 'strict' } as const
+    const other = await explained(clientCredentialsGrant(acme, strict, { scopes: ['write'], fetch }))
+    expect(other.message).toMatch(/\(strict_scopes\)\. Nothing was stored\.$/)
+    expect(other.next).toContain('--scopes')
+  })
+
   it('a certificate that is not trusted', async () => {
     const cause = Object.assign(new Error(), { code: 'SELF_SIGNED_CERT_IN_CHAIN' })
     const fetch = () => Promise.reject(new TypeError('fetch failed', { cause }))

@@ -96,6 +96,8 @@ const nextSteps: Readonly<Record<string, string>> = {
   host_not_allowed:
     'If the token belongs there: toolgrant fetch --allow-host <host>, or api_hosts in [providers.<id>].',
   network: 'Check the URLs in the configuration, the network and the proxy, then try again.',
+  scope_mismatch:
+    'Ask for what the provider grants with --scopes, or set strict_scopes = false. What was granted stands at the provider until the person ends it there.',
   EADDRINUSE:
     'Choose another port with --port <number>, if the provider accepts it; --port 0 takes any free one.',
   account_ambiguous: 'List the accounts with: toolgrant connections, then choose one with --account <label>.',

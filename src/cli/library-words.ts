@@ -16,12 +16,19 @@ const rewordings: Readonly<Record<string, readonly Rewording[]>> = {
     [/ If the token belongs there, add the host to the provider's apiHosts; otherwise use plain fetch\./, ''],
   ],
   timeout: [
-    [/(\d+) ms(?: \(timeoutMs\))?/, (_, ms = '') => `${Number(ms) / 1000} seconds`],
+    [
+      /(\d+) ms(?: \(timeoutMs\))?/,
+      (_, ms = '') => (ms === '1000' ? '1 second' : `${Number(ms) / 1000} seconds`),
+    ],
     [/ Start again, or allow more time\./, ''],
     [/; try again later\./, '.'],
   ],
   token_request_refused: [ourMember],
   refresh_failed: [ourMember],
+  scope_mismatch: [
+    [/ \(scopes: "strict"\)/, ' (strict_scopes)'],
+    [/ The tokens are in this error's tokens: .*$/, ' Nothing was stored.'],
+  ],
   network: [
     [/ Check the URL and the network, then try again later\./, ''],
     [/ ca of certificateFetch/, ' certificate_ca'],
@@ -31,6 +38,10 @@ const rewordings: Readonly<Record<string, readonly Rewording[]>> = {
     [
       / neither clientSecret nor privateKey, (.*) Set one\.$/,
       ' neither client_secret nor private_key, $1 Set one in its [auth] section.',
+    ],
+    [
+      / the client has no privateKey\. Set it,/,
+      ' the client has no private_key. Set it in its [auth] section,',
     ],
     [
       / tokenEndpointAuthMethod (\S+) and no clientSecret\./,
