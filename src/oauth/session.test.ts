@@ -235,7 +235,9 @@ describe('P46 R13 a 401', () => {
     expect(failure).toBeInstanceOf(UnauthorizedError)
     expect(failure).toMatchObject({
       code: 'unauthorized',
-      message: expect.stringMatching(/renewed just now/),
+      message: expect.stringMatching(
+        /^The API .*\(127\.0\.0\.1:\d+\) refuses a token that was renewed just now/,
+      ),
     })
     expect(await (failure as UnauthorizedError).response.text()).toBe('stale')
     expect(authorizations()).toEqual(['Bearer canary-0', 'Bearer canary-1'])

@@ -128,8 +128,8 @@ export class Session {
       return this.#final(
         response,
         isReplayable(bodyOf(target, init))
-          ? 'The API asks for its nonce again, which the request had'
-          : 'The API wants its nonce in the proof; it is known now, but a streamed body cannot be sent twice: repeat the call',
+          ? 'asks for its nonce again, which the request had'
+          : 'wants its nonce in the proof; it is known now, but a streamed body cannot be sent twice: repeat the call',
       )
     return this.#afterUnauthorized(response, tokens, target, init)
   }
@@ -166,14 +166,14 @@ export class Session {
       fresh = await this.#source.token({ ...request, rejected: tokens.accessToken })
     } catch (error) {
       if (error instanceof TokenExpiredError)
-        return this.#final(response, 'The API refused the token, and it cannot be renewed here', error)
+        return this.#final(response, 'refused the token, and it cannot be renewed here', error)
       discardBody(response)
       throw error
     }
     if (!isReplayable(bodyOf(target, init)))
       return this.#final(
         response,
-        'The API refused the token; it is renewed now, but a streamed body cannot be sent twice: repeat the call',
+        'refused the token; it is renewed now, but a streamed body cannot be sent twice: repeat the call',
       )
     discardBody(response)
     return this.#afterRenewal(await this.#sendWith(fresh, target, init), fresh, target)
@@ -185,14 +185,14 @@ export class Session {
     const wanted = await this.#stepUpIn(response)
     if (wanted !== undefined) return this.#moreRequired(response, wanted, tokens, target)
     return response.status === 401
-      ? this.#final(response, 'The API refuses a token that was renewed just now')
+      ? this.#final(response, 'refuses a token that was renewed just now')
       : response
   }
 
   #final(response: Response, reason: string, cause?: unknown): Response {
     if (!this.#throwUnauthorized) return response
     throw new UnauthorizedError(
-      `${reason} (HTTP 401). Check the scopes and the account that is connected.`,
+      `${apiOf(response, this.#provider)} ${reason} (HTTP 401). Check the scopes and the account that is connected.`,
       response,
       cause === undefined ? {} : { cause },
     )
@@ -284,6 +284,12 @@ async function formIn(request: Request, { body }: RequestInit): Promise<string |
   const type = request.headers.get('content-type') ?? ''
   const isForm = body !== null && body === request.body && /^application\/x-www-form-urlencoded\b/i.test(type)
   return isForm ? request.text() : undefined
+}
+
+/** Whose API answered, for a message; never its path, which may name people. */
+function apiOf({ url }: Response, provider: Provider | undefined): string {
+  const host = URL.canParse(url) ? ` (${new URL(url).host})` : ''
+  return `The API${provider === undefined ? '' : ` of ${provider.id}`}${host}`
 }
 
 /** Loaded at the first call with such a token. */
