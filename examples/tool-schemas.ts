@@ -1,4 +1,5 @@
 // One tool, every dialect; and the same parameters written in zod, valibot, arktype and JSON Schema.
+// Elsewhere: npm install zod valibot arktype.
 
 import { type } from 'arktype'
 import { tool } from 'toolgrant'
