@@ -80,6 +80,15 @@ describe('fetch', () => {
     expect(stderr).toContain(`HTTP ${status}`)
   })
 
+  it('names the scope that the API asks for, and ends with 3', async () => {
+    const { code, stderr } = await folder.run(['fetch', 'acme', "/scope/it's admin"])
+    expect(code).toBe(3)
+    expect(stderr).toContain('HTTP 403')
+    expect(stderr).toMatch(/toolgrant connect acme --scopes \S+/)
+    const plain = await folder.run(['fetch', 'acme', '/scope/admin'])
+    expect(plain.stderr).toContain('toolgrant connect acme --scopes admin')
+  })
+
   it('streams the body: the beginning is there before the end was sent', async () => {
     let finish = () => {}
     const api = createServer((_request, response) => {

@@ -10,6 +10,7 @@ export type {
 } from './backchannel.ts'
 export { type CallbackAnswer, callbackState, readCallback, verifyCallback } from './callback.ts'
 export { answersInFragment, type Callback } from './callback-parameters.ts'
+export type { StepUp } from './challenge.ts'
 export {
   type Client,
   type ClientKey,
@@ -63,7 +64,7 @@ export { endSessionUrl, fetchUserinfo, idTokenClaims } from './openid.ts'
 export type { PasswordOptions, UserPassword } from './password.ts'
 export { type PendingAuthorization, pendingAuthorization } from './pending-authorization.ts'
 export { generateCodeChallenge, generateCodeVerifier, randomState } from './pkce.ts'
-export { introspectToken, probeAccessToken, probeProvider } from './probes.ts'
+export { introspectToken, probeAccessToken, probeProvider, readStepUp } from './probes.ts'
 export type { ProtectedResource, ProtectedResourceOptions } from './protected-resource.ts'
 export type { ProbeOptions, ProviderProbe } from './provider-probe.ts'
 export { type RefreshOptions, refreshTokenGrant } from './refresh.ts'

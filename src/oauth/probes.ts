@@ -1,6 +1,7 @@
 // Asking a provider something without wanting a token of it: the way in to what is loaded when it is asked.
 // RFC 7662; RFC 6750 section 3.1. Nothing here renews, replaces or ends anything.
 import type { Provider } from '../providers/index.ts'
+import type { StepUp } from './challenge.ts'
 import type { Client, Registration } from './client.ts'
 import type { Introspection, IntrospectionOptions } from './introspection.ts'
 import type { ProbeOptions, ProviderProbe } from './provider-probe.ts'
@@ -54,4 +55,17 @@ export async function probeAccessToken(
 ): Promise<AccessTokenProbe> {
   const { askWhoAmI } = await import('./token-probe.ts')
   return askWhoAmI(provider, tokens, options)
+}
+
+/**
+ * What an API's refusal asks for that no other token mends, for a session with `unauthorized: 'return'`: further scopes,
+ * or another sign-in. `undefined`: nothing of that kind. Does not touch the body. The words are the API's: untrusted text.
+ * RFC 6750 section 3.1, RFC 9470 section 3.
+ *
+ * @param provider whose separator splits the scopes. Default: spaces.
+ */
+export async function readStepUp(response: Response, provider?: Provider): Promise<StepUp | undefined> {
+  if (response.status !== 401 && response.status !== 403) return undefined
+  const { stepUpIn } = await import('./challenge.ts')
+  return stepUpIn(response.headers.get('www-authenticate'), provider)
 }

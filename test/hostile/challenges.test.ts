@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AuthorizationRequiredError, UnauthorizedError } from '../../src/errors.ts'
-import { discoverProtectedResource, Session, TokenSet } from '../../src/oauth/index.ts'
+import { discoverProtectedResource, readStepUp, Session, TokenSet } from '../../src/oauth/index.ts'
 import { everythingIn, judged } from './judge.ts'
 import { provider } from './operations.ts'
 
@@ -23,6 +23,8 @@ async function call(status: number, headers: Record<string, string>, tokens = pl
     proofs.push(new Headers(init?.headers).get('dpop') ?? '')
     return new Response('{}', { status, headers })
   }
+  const refusal = new Response('{}', { status, headers })
+  expect((await judged('readStepUp', () => readStepUp(refusal, row))).error).toBeUndefined()
   const session = new Session(tokens, { provider: row, fetch: fetch as typeof globalThis.fetch })
   const { value, error } = await judged(JSON.stringify(headers).slice(0, 200), () => session.fetch(api))
   return { value, error, asked, proofs }

@@ -4,11 +4,13 @@ import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../../config/index.ts'
 import { argumentError, RequestRefusedError } from '../../errors.ts'
-import { Session, type TokenSource } from '../../oauth/index.ts'
+import { readStepUp, Session, type StepUp, type TokenSource } from '../../oauth/index.ts'
 import { type Provider, resolveVariables } from '../../providers/index.ts'
 import { audited, codeOf, type UsedRequest } from '../audited-use.ts'
 import type { AddressOptions, CommandContext } from '../context.ts'
-import { type ExitCode, exitCodeForStatus } from '../exit-code.ts'
+import { type ExitCode, exitCodeForStatus, exitCodes } from '../exit-code.ts'
+import { shellWord } from '../explanation.ts'
+import { printable } from '../output.ts'
 import { whileSpinning } from '../spinner.ts'
 import { readStandardInput } from '../standard-input.ts'
 
@@ -51,9 +53,10 @@ export async function fetchUrl(
   )
   if (output.json) await output.document(await responseRecord(response))
   else await printResponse(context, response, options.include === true)
-  const exitCode = exitCodeForStatus(response.status)
-  if (exitCode !== 0)
-    output.note(`${output.style('red', `HTTP ${response.status}`)} ${adviceFor(response.status, providerId)}`)
+  const wanted = await readStepUp(response, provider)
+  const exitCode = wanted === undefined ? exitCodeForStatus(response.status) : exitCodes.authorization
+  const advice = wanted === undefined ? adviceFor(response.status, providerId) : moreWanted(wanted, provider)
+  if (exitCode !== 0) output.note(`${output.style('red', `HTTP ${response.status}`)} ${printable(advice)}`)
   return exitCode
 }
 
@@ -168,6 +171,14 @@ async function responseRecord(response: Response): Promise<Record<string, unknow
   } catch {
     return { status, headers, body: text }
   }
+}
+
+/** What the API itself asked for (RFC 6750 section 3.1, RFC 9470). */
+function moreWanted({ error, scopes }: StepUp, provider: Provider): string {
+  if (error === 'insufficient_user_authentication')
+    return `The API wants the person to sign in again, more strongly or more recently: toolgrant connect ${provider.id}`
+  if (scopes.length === 0) return adviceFor(403, provider.id)
+  return `The API wants further scopes: toolgrant connect ${provider.id} --scopes ${shellWord(scopes.join(' '))}`
 }
 
 function adviceFor(status: number, provider: string): string {
