@@ -20,7 +20,7 @@ export function scopesIn(find: Find, provider: Provider): GrantedScopes | undefi
     const list: unknown[] = Array.isArray(found.value) ? found.value : [found.value]
     const numbered = list.length > 0 && list.every((scope) => typeof scope === 'number') // TikTok for Business
     const texts = numbered ? list.map(String) : list.filter((scope) => typeof scope === 'string')
-    const scopes = new Set(texts.flatMap((text) => splitText(provider, text)))
+    const scopes = new Set(texts.flatMap((text) => splitText(provider, text)).filter(isAskable))
     if (scopes.size > 0) return { scopes: [...scopes], found }
   }
   return undefined
@@ -35,4 +35,9 @@ function splitText(provider: Provider, text: string): string[] {
   const plain = decoded.startsWith('[') && decoded.endsWith(']') ? decoded.slice(1, -1) : decoded
   const scopes = splitScopes(provider, plain)
   return scopes.length === 1 ? plain.split(/[;\s]+/).filter((scope) => scope !== '') : scopes
+}
+
+/** With control characters in it, no later request could name it (RFC 6749 section 3.3). */
+function isAskable(scope: string): boolean {
+  return !/\p{Cc}/u.test(scope)
 }

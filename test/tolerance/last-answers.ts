@@ -271,6 +271,11 @@ export const lastAnswers: readonly Case[] = [
     tokens('a', { scopes: ['a', 'b'] }),
   ],
   [
+    'a scope that nobody can ask for is left out',
+    { access_token: 'a', scope: 'a b\u0007c d' },
+    tokens('a', { scopes: ['a', 'd'] }),
+  ],
+  [
     'scopes as the text of a list of words',
     { access_token: 'a', scope: '[a, b]' },
     tokens('a', { scopes: ['a', 'b'] }),
