@@ -25,6 +25,7 @@ export type { DeviceAuthorization, DeviceAuthorizationOptions, DeviceCodeOptions
 export type { IssuerMetadata } from './discovery.ts'
 export type { EndSessionOptions } from './end-session.ts'
 export { canRevoke, discover, discoverProtectedResource, resolveEndpoints } from './endpoints.ts'
+export { sendsThrough } from './fetch-owner.ts'
 export {
   backchannelAuthentication,
   backchannelGrant,

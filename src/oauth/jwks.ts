@@ -3,6 +3,7 @@
 import type * as jose from 'jose'
 import { InvalidResponseError, quote } from '../errors.ts'
 import { isObject, parseBody } from './answer-body.ts'
+import { ownerOf } from './fetch-owner.ts'
 import type { RequestOptions } from './request-options.ts'
 import { retryAfter } from './response-reader.ts'
 import { exchange } from './transport.ts'
@@ -88,12 +89,12 @@ export function keysAtHand(
   { url }: Pick<KeySource, 'url'>,
   options: Pick<RequestOptions, 'fetch' | 'now'>,
 ): KeySet | undefined {
-  const keys = caches.get(options.fetch ?? globalThis.fetch)?.get(url)?.keys
+  const keys = caches.get(ownerOf(options.fetch))?.get(url)?.keys
   return keys !== undefined && (options.now ?? Date.now)() - keys.fetchedAt < staleMs ? keys : undefined
 }
 
 function entryOf(url: string, options: RequestOptions): Entry {
-  const send = options.fetch ?? globalThis.fetch
+  const send = ownerOf(options.fetch)
   const cache = caches.get(send) ?? new Map<string, Entry>()
   caches.set(send, cache)
   const entry = cache.get(url) ?? { askedAt: 0 }

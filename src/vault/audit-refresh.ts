@@ -1,4 +1,5 @@
 // What the audit log gets of a refresh: its outcome, and the request that it took. No token, and no path.
+import { sendsThrough } from '../oauth/index.ts'
 import type { AuditEntry, AuditedRequest } from './audit.ts'
 import { codeOf } from './audit-log.ts'
 import type { ConnectionRow } from './store.ts'
@@ -13,7 +14,7 @@ export class AuditedRefreshes {
   /** `fetch` for the refresh of one connection. What follows the answer (a hook's calls) is not kept. */
   watch(connectionId: string, given: typeof fetch = globalThis.fetch): typeof fetch {
     let isRenewed = false
-    return async (input, init) => {
+    return sendsThrough(given, async (input, init) => {
       if (isRenewed) return given(input, init)
       const begun = performance.now()
       const request = { host: hostOf(input), method: init?.method ?? 'GET', count: 1 }
@@ -28,7 +29,7 @@ export class AuditedRefreshes {
         ended({ error: codeOf(error) })
         throw error
       }
-    }
+    })
   }
 
   /** The line for a refresh that ended. @param row as it is after it. */

@@ -30,7 +30,7 @@ const others = [
     'refreshFailure',
     'registeredClient',
   ],
-  ...['registrations', 'renewsByClient', 'serviceKeyClient', 'systemWord', 'waitFor'],
+  ...['registrations', 'renewsByClient', 'sendsThrough', 'serviceKeyClient', 'systemWord', 'waitFor'],
   'readStepUp', // challenges.test.ts,
 ]
 
