@@ -9,7 +9,8 @@ export default defineConfig({
           name: 'fast',
           include: ['src/**/*.test.ts'],
           setupFiles: ['test/setup/no-network.ts'],
-          maxWorkers: 2,
+          pool: 'threads', // they start sooner than processes
+          maxWorkers: 3,
         },
       },
       {
