@@ -10,7 +10,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts'],
           setupFiles: ['test/setup/no-network.ts'],
           pool: 'threads', // they start sooner than processes
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
       {
